@@ -1,0 +1,1 @@
+"""The kernel's doors, one file each: plain functions on descriptors, bare OSError, no lifetimes."""

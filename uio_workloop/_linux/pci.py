@@ -1,0 +1,78 @@
+"""PCI functions in sysfs: the command register and the BARs.
+
+Source: PCI Local Bus Specification 3.0, section 6.2.2; Documentation/PCI/sysfs-pci.rst; include/linux/ioport.h.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+DEVICES = "/sys/bus/pci/devices"
+
+# The Interrupt Disable bit is bit 10 of the command register at offset 4: bit 2 of the byte at offset 5. One byte is
+# read and written, so that the low command byte (Bus Master, Memory Space) is never touched.
+_COMMAND_HIGH_BYTE = 5
+_INTERRUPT_DISABLE = 0x04
+
+_IORESOURCE_IO = 0x100
+_IORESOURCE_MEM = 0x200
+_BARS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One base address register: memory or I/O ports."""
+
+    index: int
+    size: int
+    is_memory: bool
+
+
+def mask_intx(config_fd: int) -> None:
+    """Set Interrupt Disable. ENODEV: the device has left."""
+    byte = os.pread(config_fd, 1, _COMMAND_HIGH_BYTE)[0]
+    os.pwrite(config_fd, bytes((byte | _INTERRUPT_DISABLE,)), _COMMAND_HIGH_BYTE)
+
+
+def unmask_intx(config_fd: int) -> None:
+    """Clear Interrupt Disable. ENODEV: the device has left."""
+    byte = os.pread(config_fd, 1, _COMMAND_HIGH_BYTE)[0]
+    os.pwrite(config_fd, bytes((byte & ~_INTERRUPT_DISABLE,)), _COMMAND_HIGH_BYTE)
+
+
+def bars(address: str) -> dict[int, Bar]:
+    """The BARs that exist, by number. A 64-bit BAR takes two numbers and has the lower one."""
+    found = {}
+    with open(f"{DEVICES}/{address}/resource") as file:
+        for index, line in zip(range(_BARS), file, strict=False):  # bridges and the ROM have lines after the six
+            start, end, flags = (int(word, 16) for word in line.split())
+            if flags & (_IORESOURCE_IO | _IORESOURCE_MEM):
+                found[index] = Bar(index, end - start + 1, bool(flags & _IORESOURCE_MEM))
+    return found
+
+
+def identity(address: str) -> str:
+    """Vendor and device, as `1234:11e8`."""
+    return ":".join(_attribute(address, name).removeprefix("0x") for name in ("vendor", "device"))
+
+
+def uio_nodes(address: str) -> list[str]:
+    """The UIO devices of a function, as `uio0`: one if a UIO driver is bound to it, else none."""
+    try:
+        return sorted(os.listdir(f"{DEVICES}/{address}/uio"))
+    except FileNotFoundError:
+        return []
+
+
+def driver(address: str) -> str | None:
+    """The kernel driver bound to a function."""
+    try:
+        return os.path.basename(os.readlink(f"{DEVICES}/{address}/driver"))
+    except FileNotFoundError:
+        return None
+
+
+def _attribute(address: str, name: str) -> str:
+    with open(f"{DEVICES}/{address}/{name}") as file:
+        return file.read().strip()

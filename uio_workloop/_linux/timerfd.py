@@ -1,0 +1,71 @@
+"""timerfd: absolute deadlines on CLOCK_MONOTONIC as a descriptor.
+
+Python has it from 3.13 on; below, the C library is called. There `struct timespec` is two `long` on every system we
+know, 32-bit ones included, because the plain symbols keep the old layout. Source: timerfd_create(2).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import struct
+import sys
+import time
+
+SECOND_NS = 1_000_000_000
+_FLAGS = os.O_NONBLOCK | os.O_CLOEXEC  # TFD_NONBLOCK and TFD_CLOEXEC are these by definition
+_ABSOLUTE = 1  # TFD_TIMER_ABSTIME
+
+if sys.version_info >= (3, 13):
+
+    def create() -> int:
+        """A disarmed, non-blocking timer on CLOCK_MONOTONIC."""
+        return os.timerfd_create(time.CLOCK_MONOTONIC, flags=_FLAGS)
+
+    def arm_at(fd: int, at_ns: int) -> None:
+        """Expire once, at that instant; at once if it has passed. An unread earlier expiry is discarded."""
+        os.timerfd_settime_ns(fd, flags=os.TFD_TIMER_ABSTIME, initial=max(1, at_ns))  # 0 would disarm
+
+    def disarm(fd: int) -> None:
+        os.timerfd_settime_ns(fd, initial=0)
+
+else:
+
+    class _Timespec(ctypes.Structure):
+        _fields_ = (("sec", ctypes.c_long), ("nsec", ctypes.c_long))
+
+    class _Itimerspec(ctypes.Structure):
+        _fields_ = (("interval", _Timespec), ("value", _Timespec))
+
+    _libc = ctypes.CDLL(None, use_errno=True)
+    _libc.timerfd_settime.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.POINTER(_Itimerspec), ctypes.c_void_p)
+
+    def _checked(result: int, call: str) -> int:
+        if result < 0:
+            code = ctypes.get_errno()
+            raise OSError(code, f"{call}: {os.strerror(code)}")
+        return result
+
+    def create() -> int:
+        """A disarmed, non-blocking timer on CLOCK_MONOTONIC."""
+        return _checked(_libc.timerfd_create(time.CLOCK_MONOTONIC, _FLAGS), "timerfd_create")
+
+    def _set(fd: int, at_ns: int) -> None:
+        setting = _Itimerspec(value=_Timespec(*divmod(at_ns, SECOND_NS)))
+        _checked(_libc.timerfd_settime(fd, _ABSOLUTE, ctypes.byref(setting), None), "timerfd_settime")
+
+    def arm_at(fd: int, at_ns: int) -> None:
+        """Expire once, at that instant; at once if it has passed. An unread earlier expiry is discarded."""
+        _set(fd, max(1, at_ns))  # 0 would disarm
+
+    def disarm(fd: int) -> None:
+        _set(fd, 0)
+
+
+def drain(fd: int) -> int:
+    """Expirations since the last drain or arming, 0 if none."""
+    try:
+        (expirations,) = struct.unpack("Q", os.read(fd, 8))
+    except BlockingIOError:
+        return 0
+    return int(expirations)

@@ -1,0 +1,76 @@
+"""/dev/uioN and its sysfs attributes. Source: drivers/uio/uio.c, Documentation/driver-api/uio-howto.rst."""
+
+from __future__ import annotations
+
+import os
+import struct
+from dataclasses import dataclass
+
+CLASS = "/sys/class/uio"
+
+_SIGNED = struct.Struct("i")  # the one size and type that read() and write() take; anything else is EINVAL
+_MASK = _SIGNED.pack(0)
+_UNMASK = _SIGNED.pack(1)
+
+
+@dataclass(frozen=True, slots=True)
+class UioMap:
+    """One entry of maps/; the registers start `offset` bytes into the mapping."""
+
+    index: int
+    name: str
+    size: int
+    offset: int
+
+
+def read_total(fd: int) -> int:
+    """The device's interrupts since it was bound, modulo 2^32, signed.
+
+    EAGAIN: none since this descriptor's last read. EIO: no interrupt, or the device has left.
+    """
+    (total,) = _SIGNED.unpack(os.read(fd, 4))
+    return int(total)
+
+
+def mask(fd: int) -> None:
+    """ENOSYS: the kernel driver has no irqcontrol. EIO: there is no interrupt. EINVAL: the device has left."""
+    os.write(fd, _MASK)
+
+
+def unmask(fd: int) -> None:
+    """As `mask`."""
+    os.write(fd, _UNMASK)
+
+
+def directory_of(path: str) -> str:
+    """The sysfs directory of a device node, found by its number, so that links and renamed nodes work.
+
+    OSError of stat(2), or FileNotFoundError: not a character device the kernel knows.
+    """
+    number = os.stat(path).st_rdev
+    link = f"/sys/dev/char/{os.major(number)}:{os.minor(number)}"
+    return os.path.realpath(link, strict=True)
+
+
+def is_uio(directory: str) -> bool:
+    return os.path.basename(os.path.realpath(os.path.join(directory, "subsystem"))) == "uio"
+
+
+def read_attribute(directory: str, attribute: str) -> str:
+    with open(os.path.join(directory, attribute)) as file:
+        return file.read().strip()
+
+
+def maps(directory: str) -> list[UioMap]:
+    """The memory maps of a device, in order of index."""
+    try:
+        entries = os.listdir(os.path.join(directory, "maps"))
+    except FileNotFoundError:
+        return []
+    found = [_map(os.path.join(directory, "maps", entry), int(entry.removeprefix("map"))) for entry in entries]
+    return sorted(found, key=lambda each: each.index)
+
+
+def _map(directory: str, index: int) -> UioMap:
+    size, offset = (int(read_attribute(directory, attribute), 16) for attribute in ("size", "offset"))
+    return UioMap(index, read_attribute(directory, "name"), size, offset)

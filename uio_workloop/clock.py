@@ -1,0 +1,42 @@
+"""Time: integer nanoseconds of CLOCK_MONOTONIC, and deadlines that keep an instant, not a length.
+
+CLOCK_MONOTONIC stops while the machine is suspended, as IOKit's absolute time does. Source: clock_gettime(2).
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+MICROSECOND_NS = 1_000
+MILLISECOND_NS = 1_000_000
+SECOND_NS = 1_000_000_000
+
+monotonic_ns = time.monotonic_ns
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """An instant on CLOCK_MONOTONIC; it survives retries and being passed down."""
+
+    at_ns: int
+
+    @classmethod
+    def after(cls, delay_ns: int) -> Deadline:
+        """The instant `delay_ns` from now.
+
+        Raises:
+            ValueError: `delay_ns` is negative.
+        """
+        if delay_ns < 0:
+            raise ValueError(f"cannot wait {delay_ns} ns: a delay is 0 or more")
+        return cls(monotonic_ns() + delay_ns)
+
+    @property
+    def remaining_ns(self) -> int:
+        """Nanoseconds left, never below 0."""
+        return max(0, self.at_ns - monotonic_ns())
+
+    @property
+    def expired(self) -> bool:
+        return monotonic_ns() >= self.at_ns

@@ -1,0 +1,1 @@
+"""What is plugged in: UIO devices, PCI cards, GPIO lines."""

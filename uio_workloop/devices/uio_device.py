@@ -1,0 +1,305 @@
+"""A UIO device: its registers and its interrupt."""
+
+from __future__ import annotations
+
+import errno
+import mmap
+import os
+import select
+from collections.abc import Callable
+
+from uio_workloop._linux import irq, uio
+from uio_workloop.clock import MILLISECOND_NS, Deadline
+from uio_workloop.devices import udev
+from uio_workloop.devices.access import open_node, refusal
+from uio_workloop.errors import (
+    BadArgumentError,
+    ClosedError,
+    DeviceError,
+    DeviceGoneError,
+    DeviceNotFoundError,
+    MapError,
+    NoInterruptError,
+    WorkLoopError,
+)
+from uio_workloop.interrupts.claim import Claim, Claimant
+from uio_workloop.interrupts.event_count import MODULUS
+from uio_workloop.interrupts.interrupt_line import Trigger
+from uio_workloop.interrupts.pci_interrupt import PciInterrupt
+from uio_workloop.interrupts.uio_interrupt import MaskedUioInterrupt, UioInterrupt
+from uio_workloop.registers import Registers
+
+
+class UioDevice:
+    """A device that a UIO kernel driver hands to user space.
+
+    How its interrupt is masked is found out when it is first wanted: by writing to the device if its kernel driver has
+    irqcontrol, through the PCI command register if it sits on a PCI function, else not at all.
+
+    Args:
+        node: `/dev/uioN`, or a link to it.
+        name: for messages, if another name says more.
+
+    Raises (construction):
+        DeviceNotFoundError, PrivilegeError, DeviceGoneError: see `find`.
+
+    Closing the device closes the event source on it, and its registers raise `ClosedError`.
+    """
+
+    def __init__(self, node: str, *, name: str | None = None) -> None:
+        self.node = node
+        self.name = name or node
+        self._directory = _sysfs_directory(node)
+        self._registers: dict[object, Registers] = {}
+        self._claim = Claim(self.name)
+        self._gone: str | None = None
+        self._line: UioInterrupt | None = None
+        self._config_fd = -1
+        self._fd = open_node(node, os.O_RDWR | os.O_NONBLOCK)
+        try:
+            self._first_total = self._read_event_count()  # only sysfs knows where this descriptor starts to count
+        except BaseException:
+            os.close(self._fd)
+            raise
+
+    @classmethod
+    def find(cls, name: str) -> UioDevice:
+        """Open a device by its node (`/dev/uio0`, `uio0`) or by the name its driver gave it (`uio:NAME`).
+
+        Raises:
+            DeviceNotFoundError: there is none; the sentence lists what there is.
+            PrivilegeError: it is there, and this user may not open it.
+        """
+        if name.startswith("uio:"):
+            return cls(_node_named(name.removeprefix("uio:")))
+        return cls(name if "/" in name else f"/dev/{name}")
+
+    @classmethod
+    def list(cls) -> dict[str, str]:
+        """Every UIO device here: `{"/dev/uio0": its driver's name for it}`."""
+        return udev.uio_nodes()
+
+    def __repr__(self) -> str:
+        return f"<UioDevice {self.name}>"
+
+    # Registers
+
+    def map(self, index: int = 0) -> Registers:
+        """The registers of one of the device's memory maps; asking again gives the same object.
+
+        Args:
+            index: of the UIO map, which is not a PCI BAR number: see `PciDevice.bar`.
+
+        Raises:
+            MapError: there is no such map, or it cannot be mapped.
+            DeviceGoneError, ClosedError
+        Source: Documentation/driver-api/uio-howto.rst: map I is at I times the page size, and the registers start
+            `offset` into it.
+        """
+        return self.registers(index, lambda: self._map(index))
+
+    def registers(self, key: object, make: Callable[[], Registers]) -> Registers:
+        """The registers kept under `key`, made on first use; they share the device's fate."""
+        self._check_usable("map registers of")
+        if key not in self._registers:
+            self._registers[key] = make()
+        return self._registers[key]
+
+    def _map(self, index: int) -> Registers:
+        regions = {region.index: region for region in uio.maps(self._directory)}
+        if index not in regions:
+            there_are = ", ".join(f"{each.index} ({each.name})" for each in regions.values()) or "none"
+            raise MapError(f"{self.name} has no memory map {index}; there are: {there_are}", path=self.node)
+        region = regions[index]
+        length = -(-(region.offset + region.size) // mmap.PAGESIZE) * mmap.PAGESIZE
+        try:
+            # Populated now: a page first touched after the device has left would be a SIGBUS, not an exception.
+            mapping = mmap.mmap(
+                self._fd, length, flags=mmap.MAP_SHARED | mmap.MAP_POPULATE, offset=index * mmap.PAGESIZE
+            )
+        except OSError as error:
+            raise MapError(f"cannot map {self.name} map {index}: {error.strerror}", path=self.node) from error
+        return Registers(mapping, f"{self.name} map {index}", region.offset, region.size)
+
+    # The interrupt
+
+    @property
+    def event_count(self) -> int:
+        """The kernel's count of this device's interrupts since it was bound, modulo 2^32.
+
+        Source: sysfs attribute `event`.
+        """
+        self._check_usable("read the event count of")
+        return self._read_event_count()
+
+    def _read_event_count(self) -> int:
+        try:
+            return int(uio.read_attribute(self._directory, "event")) % MODULUS
+        except OSError as error:
+            raise DeviceGoneError(f"{self.name} has left", path=self.node) from error
+
+    def wait(self, timeout_ns: int | None = None) -> int:
+        """Unmask the interrupt, wait for it, and return how many came since the last wait; 0 on time-out.
+
+        For programs without a loop: acknowledge the device, then wait again. The first wait counts from the moment the
+        device was opened.
+
+        Args:
+            timeout_ns: how long to wait; None waits for ever, 0 only looks.
+
+        Context: any thread, one at a time.
+        Raises:
+            BadArgumentError: `timeout_ns` is negative.
+            NoInterruptError: the device has no interrupt.
+            NoResourcesError: an event source has it.
+            DeviceGoneError: the device has left, before or during the wait.
+        QNX: InterruptWait, with the InterruptUnmask that has to come before it.
+        """
+        if timeout_ns is not None and timeout_ns < 0:
+            raise BadArgumentError(f"cannot wait {timeout_ns} ns for {self.name}: a timeout is 0 or more")
+        deadline = None if timeout_ns is None else Deadline.after(timeout_ns)
+        self._claim.take(0, _Waiter())
+        try:
+            line = self._interrupt_line()
+            line.unmask()
+            return _wait_for(line, deadline)
+        finally:
+            self._claim.give_back()
+
+    def claim_interrupt(self, index: int, claimant: Claimant) -> UioInterrupt:
+        """See `InterruptProvider.claim_interrupt`."""
+        self._check_usable("claim the interrupt of")
+        self._claim.take(index, claimant)
+        try:
+            line = self._interrupt_line()
+            line.mask()
+            line.drain()
+        except BaseException:
+            self._claim.give_back()
+            raise
+        return line
+
+    def _interrupt_line(self) -> UioInterrupt:
+        self._check_usable("use the interrupt of")
+        if self._line is None:
+            self._line = self._find_line()
+        return self._line
+
+    def _find_line(self) -> UioInterrupt:
+        """Find out how the line is masked, by masking it."""
+        try:
+            uio.mask(self._fd)
+        except OSError as error:
+            if error.errno == errno.ENOSYS:
+                return self._line_without_irqcontrol()
+            raise self._no_interrupt(error) from error
+        return MaskedUioInterrupt(self._fd, self.name, self._trigger(), self._first_total, self._claim)
+
+    def _line_without_irqcontrol(self) -> UioInterrupt:
+        config = os.path.join(self._directory, "device", "config")
+        if not os.path.exists(config):
+            return UioInterrupt(self._fd, self.name, self._trigger(), self._first_total, self._claim)
+        self._config_fd = open_node(config, os.O_RDWR)
+        return PciInterrupt(self._fd, self._config_fd, self.name, self._first_total, self._claim)
+
+    def _trigger(self) -> Trigger:
+        """As the kernel says; level when it does not, which loses nothing: an edge while masked is latched."""
+        types = irq.types_of(uio.read_attribute(self._directory, "name"))
+        return Trigger.EDGE if types == {"edge"} else Trigger.LEVEL
+
+    def _no_interrupt(self, error: OSError) -> DeviceError:
+        if error.errno == errno.EIO:
+            return NoInterruptError(
+                f"{self.name} has no interrupt: its kernel driver registered none; its registers can still be mapped",
+                path=self.node,
+            )
+        if error.errno == errno.EINVAL:
+            return DeviceGoneError(f"{self.name} has left", path=self.node)
+        return refusal(self.node, "mask the interrupt of", error)
+
+    # The end
+
+    def invalidate(self, reason: str) -> None:
+        """The device has left: registers raise `DeviceGoneError` from now on. Idempotent."""
+        if self._gone is None:
+            self._gone = reason
+            self._drop_registers(lambda: DeviceGoneError(reason, path=self.node))
+
+    def close(self) -> None:
+        """Close the source on the device, its registers and its descriptors. Twice is fine.
+
+        Context: any thread; takes the gate of the source's loop.
+        """
+        if self._fd < 0:
+            return
+        self._claim.revoke()
+        self._drop_registers(lambda: ClosedError(f"{self.name} is closed; find it again"))
+        for fd in (self._fd, self._config_fd):
+            if fd >= 0:
+                os.close(fd)
+        self._fd = self._config_fd = -1
+
+    def __enter__(self) -> UioDevice:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def _drop_registers(self, why: Callable[[], WorkLoopError]) -> None:
+        for registers in self._registers.values():
+            registers.invalidate(why)
+        self._registers.clear()
+
+    def _check_usable(self, operation: str) -> None:
+        if self._gone is not None:
+            raise DeviceGoneError(f"cannot {operation} {self.name}: {self._gone}", path=self.node)
+        if self._fd < 0:
+            raise ClosedError(f"cannot {operation} {self.name}: it is closed; find it again")
+
+
+class _Waiter:
+    """Who holds the claim while `UioDevice.wait` runs."""
+
+    name = "a wait() in another thread"
+
+    def close(self) -> None:
+        """A thread in poll(2) cannot be called off; it learns of the end when the device interrupts or leaves."""
+
+
+def _wait_for(line: UioInterrupt, deadline: Deadline | None) -> int:
+    poll = select.poll()
+    poll.register(line.fileno(), select.POLLIN)
+    while not (count := line.drain()):
+        if deadline is None:
+            poll.poll()
+        elif deadline.expired:
+            break
+        else:
+            poll.poll(-(-deadline.remaining_ns // MILLISECOND_NS))
+    return count
+
+
+def _sysfs_directory(node: str) -> str:
+    try:
+        directory = uio.directory_of(node)
+    except FileNotFoundError:
+        raise DeviceNotFoundError(f"there is no UIO device {node}; {_there_are()}", path=node) from None
+    except OSError as error:
+        raise refusal(node, "look at", error) from error
+    if not uio.is_uio(directory):
+        raise DeviceNotFoundError(f"{node} is not a UIO device; {_there_are()}", path=node)
+    return directory
+
+
+def _node_named(name: str) -> str:
+    for node, its_name in udev.uio_nodes().items():
+        if its_name == name:
+            return node
+    raise DeviceNotFoundError(f"there is no UIO device named {name!r}; {_there_are()}", path=f"uio:{name}")
+
+
+def _there_are() -> str:
+    nodes = udev.uio_nodes()
+    if not nodes:
+        return "there is none on this machine: load a UIO kernel driver first"
+    return "there are: " + ", ".join(f"{node} ({name})" for node, name in nodes.items())

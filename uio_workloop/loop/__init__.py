@@ -1,0 +1,1 @@
+"""The heart: one gate, one event chain, one thread."""

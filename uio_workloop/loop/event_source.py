@@ -1,0 +1,242 @@
+"""What every event source is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from uio_workloop.errors import ClosedError, NotAttachedError, WorkLoopError
+
+if TYPE_CHECKING:
+    from uio_workloop.loop.work_loop import WorkLoop
+
+
+class EventSource:
+    """Something that makes a work loop call an action.
+
+    A source works in two phases. `on_ready` runs on the loop's thread with the gate open, whenever the source's
+    descriptor is ready: it drains the descriptor and says whether there is work. `check_for_work` runs with the gate
+    held and calls the action. Subclass and override the two (and `fileno`) to bring events of your own.
+
+    Args:
+        action: called as `action(sender, ...)`; what follows the sender is the subclass's business.
+        owner: only kept, for `source.owner`; a bound method as action carries its owner anyway.
+        name: for messages and logs.
+
+    Context: on a loop, everything here takes that loop's gate for itself unless it says otherwise.
+    IOKit: IOEventSource. Born enabled like it; interrupt sources differ.
+    """
+
+    is_interrupt: ClassVar[bool] = False
+
+    def __init__(
+        self, action: Callable[..., object] | None = None, *, owner: object = None, name: str | None = None
+    ) -> None:
+        self.action = action
+        self.owner = owner
+        self.on_terminated: Callable[[Any], object] | None = None
+        """Called once, under the gate, when the device behind the source has left."""
+        self._name = name or type(self).__name__
+        self._work_loop: WorkLoop | None = None
+        self._enabled = True
+        self._closed = False
+        self._termination: WorkLoopError | None = None
+        self._position = 0  # order of addition; the loop's
+        self._errors = 0
+        self._errors_in_a_row = 0
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else "enabled" if self._enabled else "disabled"
+        return f"<{type(self).__name__} {self._name!r} {state}>"
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def enabled(self) -> bool:
+        """The wish of whoever called `enable` or `disable` last. IOKit: isEnabled."""
+        return self._enabled
+
+    @property
+    def closed(self) -> bool:
+        return self._closed
+
+    @property
+    def terminated(self) -> bool:
+        """Whether the device behind the source has left."""
+        return self._termination is not None
+
+    @property
+    def work_loop(self) -> WorkLoop | None:
+        """The loop the source is on. IOKit: getWorkLoop."""
+        return self._work_loop
+
+    def on_thread(self) -> bool:
+        """Whether the caller is the thread of the loop the source is on. IOKit: IOEventSource::onThread."""
+        return self._work_loop is not None and self._work_loop.on_thread()
+
+    def enable(self) -> None:
+        """Let the source deliver; what waited meanwhile is looked at in the next pass.
+
+        Context: any thread; takes the gate. Before the source is on a loop only the wish is kept.
+        Raises:
+            ClosedError: the source was closed, or its device left.
+        IOKit: IOEventSource::enable.
+        """
+        self._check_open("enable")
+        loop = self._work_loop
+        if loop is None:
+            self._enabled = True
+            return
+        with loop.gate:
+            self._check_attached(loop, "enable")
+            self._arm()
+            if not self._enabled:
+                self._enabled = True
+                loop.watch(self)
+            loop.signal_source(self)
+
+    def disable(self) -> None:
+        """Silence the source: once this returns, its action does not run until `enable()`.
+
+        Context: any thread; takes the gate, so an action in progress is waited for, except in that action itself.
+        IOKit: IOEventSource::disable, which promises less.
+        """
+        loop = self._work_loop
+        if loop is None:
+            self._enabled = False
+            return
+        with loop.gate:
+            if self._enabled and self._work_loop is loop:
+                self._enabled = False
+                self._disarm()
+                loop.watch(self)
+
+    def signal_work_available(self) -> None:
+        """Have `check_for_work` called in the next pass.
+
+        Context: any thread, gate held or open; never waits; signals coalesce.
+        Raises:
+            NotAttachedError: the source is on no loop.
+        IOKit: IOEventSource::signalWorkAvailable; unlike it, only this source is visited.
+        """
+        loop = self._work_loop
+        if loop is None:
+            raise NotAttachedError(f"{self._name} is on no work loop; add it with add_event_source() first")
+        loop.signal_source(self)
+
+    def close(self) -> None:
+        """Take the source off its loop and let go of what it holds. Twice is fine.
+
+        Context: any thread; takes the gate, so an action in progress is waited for, except in that action itself.
+        IOKit: release, free.
+        """
+        loop = self._work_loop
+        if loop is None:
+            self._release_once()
+            return
+        with loop.gate:
+            if self._work_loop is loop:
+                loop.remove_event_source(self)
+            self._release_once()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    # For subclasses to override
+
+    def fileno(self) -> int:
+        """The descriptor that makes `on_ready` run when it is readable; -1 for none. Constant while on a loop."""
+        return -1
+
+    def on_ready(self) -> bool:
+        """Drain the descriptor; true if `check_for_work` has something to do.
+
+        Context: work-loop thread (or a client in `run_event_sources`), never two at once; gate open: no gate here, no
+        waiting. A `DeviceGoneError` terminates the source.
+        IOKit: primary interrupt context.
+        """
+        return True
+
+    def check_for_work(self) -> bool:
+        """Deliver what is there; true to be called again in the next pass.
+
+        Context: work-loop thread (or a client in `run_event_sources`), gate held. Called while disabled, too: honour
+        `enabled`.
+        IOKit: IOEventSource::checkForWork.
+        """
+        return False
+
+    def set_work_loop(self, work_loop: WorkLoop | None) -> None:
+        """Called by the loop that takes the source in, and with None when it goes; call the base class's.
+
+        Context: gate of the loop held.
+        IOKit: IOEventSource::setWorkLoop; like it, a source that is taken off is disabled.
+        """
+        if work_loop is None:
+            self.disable()
+        self._work_loop = work_loop
+
+    def _arm(self) -> None:
+        """Open the line, start the clock: `enable()` on a loop, gate held. Enabling twice arms twice."""
+
+    def _disarm(self) -> None:
+        """Undo `_arm`: `disable()` on a loop, gate held."""
+
+    def _release(self) -> None:
+        """Let go of descriptors and lines; called once, when the source is off its loop for good."""
+
+    def _abandon(self) -> None:
+        """Forget the loop without touching a device: in the child of a fork both belong to the parent."""
+        self._work_loop = None
+        self._enabled = False
+        self._closed = True
+
+    # For the loop
+
+    def terminate(self, reason: WorkLoopError) -> None:
+        """The device has left: close the source for good and tell `on_terminated`.
+
+        Context: gate held; called by the loop, once.
+        """
+        self._termination = reason
+        self.close()
+        if self.on_terminated is not None:
+            self.on_terminated(self)
+
+    def count_error(self) -> int:
+        """The source's code raised; how often in a row now. A subclass sets `_errors_in_a_row` to 0 after a success."""
+        self._errors += 1
+        self._errors_in_a_row += 1
+        return self._errors_in_a_row
+
+    def _release_once(self) -> None:
+        if not self._closed:
+            self._closed = True
+            self._enabled = False
+            self._release()
+
+    @contextmanager
+    def _gate(self) -> Iterator[None]:
+        """The gate of the loop the source is on, if it is on one."""
+        loop = self._work_loop
+        if loop is None:
+            yield
+        else:
+            with loop.gate:
+                yield
+
+    def _check_open(self, operation: str) -> None:
+        if self._termination is not None:
+            raise ClosedError(f"cannot {operation} {self._name}: its device has left") from self._termination
+        if self._closed:
+            raise ClosedError(f"cannot {operation} {self._name}: it is closed; make a new one")
+
+    def _check_attached(self, loop: WorkLoop, operation: str) -> None:
+        if self._work_loop is not loop:
+            raise NotAttachedError(f"cannot {operation} {self._name}: it was taken off its loop meanwhile")

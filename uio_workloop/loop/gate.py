@@ -1,0 +1,220 @@
+"""The gate: the one lock that serialises everything a work loop does.
+
+Theory of operation
+-------------------
+`threading.RLock` would be recursive, but not fair: a client that takes and drops it in a tight loop keeps the GIL and
+wins every time, and the loop's thread starves. So this gate hands itself over. `_lock` is the gate; whoever cannot have
+it at once queues a ticket, a lock that is born locked, and sleeps on it. Letting go with a queue means passing the
+gate, still locked, to the oldest ticket; nobody can overtake in between.
+
+The queue is a deque, whose append and popleft are atomic, so neither way in needs a second lock. The one race left is
+a ticket queued just as the holder looks at the queue for the last time: the newcomer therefore tries the lock once
+more after queueing, and the holder looks at the queue once more after unlocking. One of the two sees the other.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import deque
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
+from threading import Lock, get_ident
+from typing import Final
+
+from uio_workloop.clock import SECOND_NS, Deadline
+from uio_workloop.errors import GateBusyError, GateNotHeldError
+
+NOBODY: Final = 0  # no thread has this identity
+FOREVER: Final = -1.0  # what Lock.acquire calls it
+
+
+class WaitResult(enum.IntEnum):
+    """Why a sleep on the gate ended. IOKit: THREAD_AWAKENED and its siblings, same values."""
+
+    AWAKENED = 0
+    TIMED_OUT = 1
+    INTERRUPTED = 2
+
+
+def _locked() -> Lock:
+    lock = Lock()
+    lock.acquire()
+    return lock
+
+
+class _Sleeper:
+    """One thread asleep on a token; `bell` is born locked and rung at most once."""
+
+    __slots__ = ("bell", "result")
+
+    def __init__(self) -> None:
+        self.bell = _locked()
+        self.result = WaitResult.TIMED_OUT
+
+
+class Gate:
+    """A recursive, first-come-first-served lock on which a holder can sleep.
+
+    `with gate:` holds it. What runs under it never overlaps with anything else that does. A thread that already holds
+    it passes at once; everybody else gets it in the order of asking, so no client can starve the loop.
+
+    Context: any thread, except from `EventSource.on_ready` of a source on the gate's own loop.
+    IOKit: IOWorkLoop's gateLock with closeGate, openGate, tryCloseGate, sleepGate and wakeupGate; "closed" means held.
+    """
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget every holder and waiter: after fork() the child has none of those threads."""
+        self._lock = Lock()
+        self._owner = NOBODY
+        self._depth = 0
+        self._queue: deque[Lock] = deque()
+        self._sleepers: dict[Hashable, list[_Sleeper]] = {}
+
+    @property
+    def held(self) -> bool:
+        """Whether the calling thread holds the gate. IOKit: IOWorkLoop::inGate."""
+        return self._owner == get_ident()
+
+    def check_held(self, operation: str) -> None:
+        """Refuse a caller who does not hold the gate.
+
+        Raises:
+            GateNotHeldError: the calling thread does not hold it; `operation` is named in the message.
+        """
+        if not self.held:
+            raise GateNotHeldError(f"{operation} needs the gate; reach it through run_action() or `with loop.gate:`")
+
+    def __enter__(self) -> Gate:
+        if self._owner == get_ident():
+            self._depth += 1
+        else:
+            self._take(1)
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.check_held("opening the gate")
+        self._depth -= 1
+        if self._depth == 0:
+            self._owner = NOBODY
+            self._pass_on()
+
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """Hold the gate for a `with` block if that needs no waiting.
+
+        Context: any thread; never waits.
+        Raises:
+            GateBusyError: another thread holds the gate.
+        IOKit: IOWorkLoop::tryCloseGate.
+        """
+        if self._owner == get_ident():
+            self._depth += 1
+        elif self._lock.acquire(False):
+            self._owner = get_ident()
+            self._depth = 1
+        else:
+            raise GateBusyError("the gate is held by another thread; try again, or wait with run_action()")
+        try:
+            yield
+        finally:
+            self.__exit__()
+
+    def _take(self, depth: int) -> None:
+        if not self._lock.acquire(False):
+            self._queue_up()
+        self._owner = get_ident()
+        self._depth = depth
+
+    def _queue_up(self) -> None:
+        ticket = _locked()
+        self._queue.append(ticket)
+        if self._lock.acquire(False):  # opened since: the gate goes to the oldest ticket, which may be ours
+            self._pass_on()
+        try:
+            ticket.acquire()
+        except BaseException:  # KeyboardInterrupt in the main thread: leave the queue, or pass on what we were given
+            try:
+                self._queue.remove(ticket)
+            except ValueError:
+                self._pass_on()
+            raise
+
+    def _pass_on(self) -> None:
+        """Let go of the locked gate: to the oldest ticket, or to whoever comes next."""
+        while True:
+            if self._queue:
+                try:
+                    self._queue.popleft().release()
+                    return
+                except IndexError:
+                    pass  # the last ticket withdrew
+            self._lock.release()
+            if not self._queue or not self._lock.acquire(False):  # nobody queued while we unlocked, or he has it
+                return
+
+    # Sleep and wake-up
+
+    def sleep(self, token: Hashable, deadline: Deadline | None = None) -> WaitResult:
+        """Give the gate up, every level of it, until `wakeup(token)`; then take every level back.
+
+        Driver state may have changed meanwhile: look again at whatever made you sleep.
+
+        Args:
+            token: what is waited for; any hashable value, private to this gate.
+            deadline: when to give up; None waits for ever. One in the past still gives the gate up once.
+
+        Context: any thread, gate held. On the work-loop thread nothing else is delivered while it sleeps.
+        Raises:
+            GateNotHeldError: the calling thread does not hold the gate.
+        IOKit: IOWorkLoop::sleepGate, IOCommandGate::commandSleep.
+        """
+        self.check_held(f"sleeping on {token!r}")
+        sleeper = _Sleeper()
+        self._sleepers.setdefault(token, []).append(sleeper)  # before letting go, so that no wake-up is missed
+        depth, self._depth, self._owner = self._depth, 0, NOBODY
+        self._pass_on()
+        try:
+            sleeper.bell.acquire(True, FOREVER if deadline is None else deadline.remaining_ns / SECOND_NS)
+        finally:
+            self._take(depth)
+            self._forget(token, sleeper)
+        return sleeper.result
+
+    def wakeup(self, token: Hashable, *, one: bool = False) -> int:
+        """Wake the threads asleep on `token`, all or the oldest, and return how many. None asleep: not remembered.
+
+        Context: any thread; takes the gate, so that sleepers go on only after the caller let go of it.
+        IOKit: IOWorkLoop::wakeupGate, IOCommandGate::commandWakeup; like them it wakes all by default.
+        """
+        with self:
+            sleepers = self._sleepers.get(token, [])
+            woken = sleepers[:1] if one else sleepers[:]
+            self._ring(woken, WaitResult.AWAKENED)
+            del sleepers[: len(woken)]
+            return len(woken)
+
+    def interrupt_sleepers(self) -> None:
+        """Wake every sleeper with INTERRUPTED: the loop is closing.
+
+        Context: any thread; takes the gate.
+        """
+        with self:
+            for sleepers in self._sleepers.values():
+                self._ring(sleepers, WaitResult.INTERRUPTED)
+            self._sleepers.clear()
+
+    @staticmethod
+    def _ring(sleepers: list[_Sleeper], result: WaitResult) -> None:
+        for sleeper in sleepers:
+            sleeper.result = result
+            sleeper.bell.release()
+
+    def _forget(self, token: Hashable, sleeper: _Sleeper) -> None:
+        sleepers = self._sleepers.get(token, [])
+        if sleeper in sleepers:  # timed out: nobody took it off the list
+            sleepers.remove(sleeper)
+        if not sleepers:
+            self._sleepers.pop(token, None)

@@ -1,0 +1,1 @@
+"""The concrete event sources."""
