@@ -278,20 +278,20 @@ class WorkLoop:
     def run_until_signal(
         self, signals: Sequence[signal.Signals] = (signal.SIGINT, signal.SIGTERM)
     ) -> signal.Signals | None:
-        """Let the loop work until one of `signals` arrives, and return it; None if the loop was closed meanwhile.
+        """Let the loop work until one of `signals` arrives, and return it; None if the loop is or was closed.
 
         Context: the main thread, gate open. The signals' former handlers are back in place afterwards.
         Raises:
             WrongThreadError: not the main thread.
             UsageError: the caller holds the gate, so nothing could run.
-            ClosedError: the loop was closed before.
         """
         if self.gate.held:
             raise UsageError("run_until_signal() with the gate held would keep every action waiting; call it outside")
         wait = SignalWait()
         with wait.listening(signals):
             with self.gate:
-                self._check_open("wait for a signal")
+                if self._closing:
+                    return None
                 self._signal_wait = wait
             try:
                 return wait.wait_for(signals)
@@ -312,8 +312,9 @@ class WorkLoop:
                         break
                     served = self._serve()
         finally:
-            self._closing = True
-            self._poll_set.close()
+            with self.gate:  # whoever is closing the loop is still taking sources off the poll set
+                self._closing = True
+                self._poll_set.close()
 
     def _collect(self, timeout: float) -> None:
         """Wait for descriptors and look at those that are ready."""

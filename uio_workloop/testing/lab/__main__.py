@@ -17,13 +17,13 @@ TIMED_OUT = 124  # as timeout(1) has it
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 EPILOG = """\
-exit status: COMMAND's own (128+N if signal N killed it); 125 if the lab failed or the guest's kernel log has a
-warning, 124 after --timeout, 130 after Ctrl-C.
+exit status: COMMAND's own (128+N if signal N killed it); 125 if the lab failed or the guest's kernel log
+has a warning, 124 after --timeout, 130 after Ctrl-C.
 
 examples:
   python -m uio_workloop.testing.lab -- python -m pytest tests/lab
   python -m uio_workloop.testing.lab -- sh -c 'cat /proc/interrupts; ls -l /dev/uio*'
-  python -m uio_workloop.testing.lab -- sh -c 'modprobe -r uio_dummy && modprobe uio_dummy devices=3 && ls /dev/uio*'
+  python -m uio_workloop.testing.lab -- sh -c 'modprobe -r uio_dummy && modprobe uio_dummy devices=3'
   python -m uio_workloop.testing.lab --device rtl8139 --device pci-serial -- lspci -nn
   python -m uio_workloop.testing.lab --kernel host --no-kvm -- uname -r
 """
@@ -39,8 +39,8 @@ class Ended(BaseException):
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m uio_workloop.testing.lab",
-        description="Boot a small Linux guest with real UIO, PCI and GPIO interrupts, run COMMAND in it, and exit with "
-        "its status. The guest sees this machine's files and writes to none of them.",
+        description="Boot a small Linux guest with real UIO, PCI and GPIO interrupts, run COMMAND in it, and "
+        "exit with its status. The guest sees this machine's files and writes to none of them.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -48,7 +48,8 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         "--kernel",
         default="debian",
         metavar="debian|host|PATH",
-        help="Debian's newest 6.12 (default; downloaded, not installed), this machine's own, or unpacked packages",
+        help="Debian's newest 6.12 (default; downloaded, not installed), this machine's own, or a directory "
+        "of unpacked packages",
     )
     parser.add_argument(
         "--device",
@@ -59,12 +60,20 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--no-kvm", action="store_true", help="emulate, without looking whether KVM works")
     parser.add_argument(
-        "--timeout", type=positive_seconds, default=900.0, metavar="S", help="end COMMAND after S seconds (default 900)"
+        "--timeout",
+        type=positive_seconds,
+        default=900.0,
+        metavar="S",
+        help="end COMMAND after S seconds (default 900)",
     )
     parser.add_argument("--log", type=Path, metavar="FILE", help="where to save the guest's kernel log")
-    parser.add_argument("--update", action="store_true", help="look for a newer Debian kernel than the one in the cache")
+    parser.add_argument(
+        "--update", action="store_true", help="look for a newer Debian kernel than the one in the cache"
+    )
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress lines while preparing")
-    parser.add_argument("command", nargs="+", metavar="COMMAND", help="the program to run in the guest, and its arguments")
+    parser.add_argument(
+        "command", nargs="+", metavar="COMMAND", help="the program to run in the guest, and its arguments"
+    )
     return parser.parse_args(arguments)
 
 

@@ -1,4 +1,4 @@
-"""What differs between processor architectures, in one table. Nothing else in the lab asks which one it is on.
+"""What differs between processor architectures, in one table. Nothing else in the lab asks where it is.
 
 Source: QEMU's machine documentation; Debian's architecture and kernel flavour names.
 """
@@ -25,6 +25,7 @@ class Architecture:
     console: str  # console= of the first serial port
     image: str  # file name of the kernel image, before the version
     pci_bus: str
+    chipset_addresses: tuple[str, ...]  # PCI functions the machine has by itself
     root_slot: str
     serial_slot: str
     edu_slots: tuple[str, str]
@@ -33,7 +34,17 @@ class Architecture:
     @property
     def edu_addresses(self) -> tuple[str, ...]:
         """Where the guest's sysfs has the two cards."""
-        return tuple(f"0000:00:{int(slot, 16):02x}.0" for slot in self.edu_slots)
+        return tuple(map(pci_address, self.edu_slots))
+
+    @property
+    def port_addresses(self) -> tuple[str, ...]:
+        """Where it has the lab's own way to the host."""
+        return (pci_address(self.root_slot), pci_address(self.serial_slot))
+
+
+def pci_address(slot: str) -> str:
+    """How Linux writes the first function of a slot, given as QEMU's `addr=`."""
+    return f"0000:00:{int(slot, 16):02x}.0"
 
 
 ARCHITECTURES = {
@@ -48,10 +59,13 @@ ARCHITECTURES = {
         console="ttyS0",
         image="vmlinuz-",
         pci_bus="pci.0",
+        chipset_addresses=tuple(
+            f"0000:00:{function}" for function in ("00.0", "01.0", "01.1", "01.2", "01.3")
+        ),
         root_slot="2",
         serial_slot="3",
         edu_slots=("4", "8"),  # i440fx gives slot n and slot n+4 the same interrupt line
-        firmware_arguments=("no_timer_check",),
+        firmware_arguments=("no_timer_check", "tsc=reliable"),
     ),
 }
 
@@ -65,5 +79,7 @@ def host_architecture() -> Architecture:
     machine = platform.machine()
     if machine not in ARCHITECTURES:
         known = ", ".join(ARCHITECTURES)
-        raise LabError(f"the lab cannot boot a {machine} guest: architecture.py knows only {known}; add a row there")
+        raise LabError(
+            f"the lab cannot boot a {machine} guest: architecture.py knows only {known}; add a row there"
+        )
     return ARCHITECTURES[machine]

@@ -1,13 +1,14 @@
 """The cache: parts that are made once, shared by concurrent runs, and never seen half made.
 
-A part is built in a directory (or file) beside its final name and renamed when it is finished; a lock per part keeps
-two runs from building it twice. The locks are flock(2): the kernel drops them when their process dies, however.
+A part is built in a directory beside its final name and renamed when it is finished; a lock per part keeps
+two runs from building it twice. The locks are flock(2): the kernel drops them however their process dies.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -17,6 +18,7 @@ from pathlib import Path
 
 from uio_workloop.errors import LabError
 
+UNUSABLE = re.compile(r"[\s:\"']")
 KEPT_PARTS = 8  # module trees and initramfs of earlier sources; a few megabytes each
 KEPT_LOGS = 20
 
@@ -44,12 +46,18 @@ class Cache:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        if UNUSABLE.search(str(root)):
+            raise LabError(
+                f"cannot use {str(root)!r} as the lab's cache: the kernel's makefiles take no blanks, colons "
+                "or quotes in paths; set XDG_CACHE_HOME to a plainer directory"
+            )
         try:
             for name in ("locks", "runs", "logs"):
                 (root / name).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise LabError(
-                f"cannot use {root} as the lab's cache: {error.strerror}; set XDG_CACHE_HOME to a writable directory"
+                f"cannot use {root} as the lab's cache: {error.strerror}; "
+                "set XDG_CACHE_HOME to a writable directory"
             ) from error
 
     @contextmanager
@@ -62,13 +70,14 @@ class Cache:
     def part(self, name: str, build: Callable[[Path], None]) -> Path:
         """The finished part `name` ("kind/key"); calls `build(path)` if there is none yet.
 
-        `build` gets a path that does not exist yet and leaves a directory or a file there. If it raises, nothing remains.
+        `build` gets a path that does not exist yet and leaves a directory or a file there; the path's parent
+        is its workshop, thrown away afterwards. If it raises, nothing remains.
         """
         final = self.root / name
         if final.exists():
             os.utime(final)  # youth decides who stays when old parts are removed
             return final
-        with self.lock(name.replace("/", "-")):
+        with self.lock(name.replace("/", "-")):  # another run may be building it: then we wait, and find it
             if not final.exists():
                 self._build(final, build)
         return final
@@ -93,8 +102,7 @@ class Cache:
 
     def prune(self, kind: str, keep: int = KEPT_PARTS) -> None:
         """Remove all but the `keep` youngest parts of a kind."""
-        parts = [path for path in (self.root / kind).glob("[!.]*")]
-        parts.sort(key=_age, reverse=True)
+        parts = sorted((self.root / kind).glob("[!.]*"), key=_age, reverse=True)
         for old in parts[keep:]:
             if old.is_dir():
                 shutil.rmtree(old, ignore_errors=True)
@@ -107,7 +115,7 @@ class Cache:
         with self.lock("runs"):
             self._sweep_dead_runs()
             directory = Path(tempfile.mkdtemp(prefix="run-", dir=self.root / "runs"))
-            alive = open(directory / "alive", "wb")  # noqa: SIM115  held open, and so locked, until the run is over
+            alive = open(directory / "alive", "wb")  # noqa: SIM115  locked until the run is over
             fcntl.flock(alive, fcntl.LOCK_EX)
         try:
             yield directory

@@ -1,7 +1,7 @@
 """The channels between guest and host: one socket pair each, one end given to QEMU, the other read here.
 
-In the guest each is a virtio-serial port. A port knows no end of file, so a stream ends with a marker that is new for
-every run; nothing COMMAND prints can contain it by accident.
+In the guest each is a virtio-serial port. A port knows no end of file, so a stream ends with a marker that is
+new for every run; nothing COMMAND prints can contain it by accident.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 CONTROL = "org.uio_workloop.control"
@@ -41,10 +42,8 @@ class Channel:
 
     def send(self, message: dict[str, Any]) -> None:
         """One JSON line. A guest that has gone gets nothing; that it is gone is noticed where we read."""
-        try:
+        with suppress(BrokenPipeError, ConnectionResetError):
             self.host_end.sendall(json.dumps(message).encode() + b"\n")
-        except (BrokenPipeError, ConnectionResetError):
-            pass
 
     def close(self) -> None:
         self.host_end.close()

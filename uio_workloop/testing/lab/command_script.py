@@ -11,15 +11,15 @@ from pathlib import Path
 from uio_workloop.testing.lab.modules import ModuleTree
 
 PASSED_NAMES = {
-    "CI", "COLUMNS", "FORCE_COLOR", "HOME", "LANG", "LANGUAGE", "LINES", "LOGNAME", "NO_COLOR", "PATH", "TERM", "TZ",
-    "USER", "VIRTUAL_ENV",
+    "CI", "COLUMNS", "FORCE_COLOR", "HOME", "LANG", "LANGUAGE", "LINES", "LOGNAME", "NO_COLOR", "PATH",
+    "TERM", "TZ", "USER", "VIRTUAL_ENV",
 }  # fmt: skip
 PASSED_PREFIXES = ("COVERAGE_", "HYPOTHESIS_", "LC_", "PYTEST_", "PYTHON", "UIO_WORKLOOP_")
 COVERED = ("/tmp", "/run")  # fresh and empty in the guest
 
 
 def guest_environment(environment: Mapping[str, str], python: str) -> dict[str, str]:
-    """The caller's environment as far as it means something in the guest, with the caller's Python first on PATH."""
+    """The caller's environment, as far as it means something in the guest; his Python is first on PATH."""
     passed = {
         name: value
         for name, value in environment.items()
@@ -33,9 +33,11 @@ def guest_environment(environment: Mapping[str, str], python: str) -> dict[str, 
 
 
 def command_script(arguments: Sequence[str], directory: str, environment: Mapping[str, str]) -> bytes:
-    """A shell script that becomes the command, with exactly these arguments, in this directory and environment."""
+    """A shell script that becomes the command, with exactly these arguments, directory and environment."""
     lines = ["unset HOME TERM"]  # the kernel's own ideas
-    lines += [f"export {name}={shlex.quote(value)}" for name, value in environment.items() if name.isidentifier()]
+    lines += [
+        f"export {name}={shlex.quote(value)}" for name, value in environment.items() if name.isidentifier()
+    ]
     lines.append(f"cd {shlex.quote(directory)} || exit 125")
     lines.append("exec " + " ".join(map(shlex.quote, arguments)))
     return os.fsencode("\n".join(lines) + "\n")
@@ -53,20 +55,27 @@ def settings_script(marker: str, tree: ModuleTree, kept: Iterable[str]) -> bytes
     return os.fsencode("\n".join(lines) + "\n")
 
 
-def kept_directories(directory: str, search_path: Iterable[str] = ()) -> list[str]:
-    """Which of the caller's directories lie where the guest has fresh ones, and so must be put back.
+def directories_of_the_caller() -> list[str]:
+    """What the command will want to see: where we are, the interpreter, and what Python would import from."""
+    package = str(Path(__file__).parents[3])
+    environment = os.environ.get("VIRTUAL_ENV", "")
+    return [
+        os.getcwd(),
+        sys.prefix,
+        sys.base_prefix,
+        os.path.dirname(sys.executable),
+        package,
+        environment,
+        *sys.path,
+    ]
 
-    The working directory, the interpreter, and everything Python would import from; only the outermost of nested ones.
-    """
-    wanted = {directory, sys.prefix, sys.base_prefix, os.path.dirname(sys.executable), *(search_path or sys.path)}
-    wanted.update((str(Path(__file__).parents[3]), os.environ.get("VIRTUAL_ENV", "")))
-    covered = sorted(
-        path
-        for path in wanted
-        if any(path.startswith(f"{top}/") for top in COVERED) and os.path.isdir(path)
-    )
-    outermost: list[str] = []
-    for path in covered:
-        if not outermost or not path.startswith(f"{outermost[-1]}/"):
-            outermost.append(path)
-    return outermost
+
+def covered_directories(directories: Iterable[str]) -> list[str]:
+    """Those that lie where the guest has fresh ones and so must be put back; the outermost of nested ones."""
+    kept: list[str] = []
+    for path in sorted({os.path.realpath(path) for path in directories if path}, key=len):
+        covered = any(path.startswith(f"{top}/") for top in COVERED)
+        inside = any(path.startswith(f"{outer}/") for outer in kept)
+        if covered and not inside and os.path.isdir(path):
+            kept.append(path)
+    return kept

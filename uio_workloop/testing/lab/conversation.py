@@ -52,7 +52,7 @@ class Conversation:
             KERNEL_LOG: self.kernel_log.feed,
             MONITOR: JsonLines(relay.from_guest).feed,
             QMP: JsonLines(relay.from_qemu).feed,
-            CONSOLE: machine.console.extend,
+            CONSOLE: machine.hear,
         }
 
     def wait_for_greeting(self, timeout_s: float) -> bool:

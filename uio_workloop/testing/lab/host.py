@@ -41,7 +41,9 @@ def require_tool(name: str) -> str:
     """
     found = find_tool(name)
     if found is None:
-        raise LabError(f"cannot run {name}: it is not installed; {install_line([PACKAGE_OF_TOOL.get(name, name)])}")
+        raise LabError(
+            f"cannot run {name}: it is not installed; {install_line([PACKAGE_OF_TOOL.get(name, name)])}"
+        )
     return found
 
 
@@ -95,5 +97,7 @@ def run_tool(
     )
     if done.returncode:
         said = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()[-12:]
-        raise LabError(f"cannot {purpose}: {command[0]} failed with status {done.returncode}:\n  " + "\n  ".join(said))
+        raise LabError(
+            f"cannot {purpose}: {command[0]} failed with status {done.returncode}:\n  " + "\n  ".join(said)
+        )
     return done.stdout

@@ -1,4 +1,4 @@
-"""The initramfs: a static busybox, our two boot scripts, and the modules that reach the root and make the devices."""
+"""The initramfs: a static busybox, our boot scripts, the modules that reach the root and make the devices."""
 
 from __future__ import annotations
 
@@ -49,11 +49,15 @@ def fill(directory: Path, tree: ModuleTree, architecture: Architecture, busybox:
         for name, path in zip(names, paths, strict=True):
             (directory / "modules" / name).write_bytes(module_bytes(path))
         (directory / "modules" / f"{list_name}.list").write_text("".join(f"{name}\n" for name in names))
-    (directory / "machine.sh").write_text(f'edu_cards="{" ".join(architecture.edu_addresses)}"\n')
+    cards = " ".join(architecture.edu_addresses)
+    own = " ".join(
+        (*architecture.chipset_addresses, *architecture.port_addresses, *architecture.edu_addresses)
+    )
+    (directory / "machine.sh").write_text(f'edu_cards="{cards}"\nown_devices="{own}"\n')
 
 
 def pack(directory: Path, destination: Path) -> None:
-    """Make the archive. Not compressed: unpacking costs an emulated processor more than the larger file does."""
+    """Make the archive. Not compressed: unpacking costs an emulated processor more than a larger file."""
     names = sorted(str(path.relative_to(directory)) for path in directory.rglob("*"))
     archive = run_tool(
         ["cpio", "--create", "--format=newc", "--owner=0:0", "--quiet", "--null"],

@@ -1,4 +1,4 @@
-"""Which kernel the guest runs: Debian's newest 6.12, the host's own, or one unpacked somewhere. None gets installed."""
+"""Which kernel the guest runs: Debian's newest 6.12, the host's own, or one unpacked somewhere."""
 
 from __future__ import annotations
 
@@ -33,15 +33,22 @@ class Kernel:
         """
         for path, what in ((self.image, "image"), (self.modules, "modules")):
             if not os.access(path, os.R_OK):
-                raise LabError(f"cannot boot kernel {self.version}: its {what} {path} is missing or not readable by you")
+                raise LabError(
+                    f"cannot boot kernel {self.version}: its {what} {path} is missing or not readable; "
+                    "use --kernel debian"
+                )
 
     def fingerprint(self) -> str:
         """Changes when the kernel does, without reading it."""
         status = self.image.stat()
-        return f"{self.version} {self.image} {status.st_size} {status.st_mtime_ns} {self.modules} {self.headers}"
+        return (
+            f"{self.version} {self.image} {status.st_size} {status.st_mtime_ns} {self.modules} {self.headers}"
+        )
 
 
-def find_kernel(choice: str, architecture: Architecture, cache: Cache, progress: Progress, *, update: bool) -> Kernel:
+def find_kernel(
+    choice: str, architecture: Architecture, cache: Cache, progress: Progress, *, update: bool
+) -> Kernel:
     """The kernel meant by `--kernel`; downloads it if it is Debian's and not in the cache yet.
 
     Raises:
@@ -73,7 +80,7 @@ def unpacked_kernel(root: Path, architecture: Architecture) -> Kernel:
     images = sorted((root / "boot").glob(f"{architecture.image}*"))
     if len(images) != 1:
         raise LabError(
-            f"cannot use {root} as a kernel: it has {len(images)} files boot/{architecture.image}*, exactly one is wanted; "
+            f"cannot use {root} as a kernel: it has {len(images)} files boot/{architecture.image}*, not one; "
             "unpack one linux-image package there with dpkg -x"
         )
     version = images[0].name.removeprefix(architecture.image)
@@ -104,8 +111,10 @@ def debian_kernel(architecture: Architecture, cache: Cache, progress: Progress, 
     return unpacked_kernel(root, architecture)
 
 
-def kernel_source(kernel: Kernel, members: tuple[str, ...], apt: Apt, workshop: Path, progress: Progress) -> Path:
-    """A few files of the kernel's own source, from the distribution's linux-source package, laid out as there.
+def kernel_source(
+    kernel: Kernel, members: tuple[str, ...], apt: Apt, workshop: Path, progress: Progress
+) -> Path:
+    """A few files of the kernel's own source, from the distribution's linux-source package.
 
     Raises:
         LabError: no such package can be had, or it lacks one of the files.
@@ -116,8 +125,8 @@ def kernel_source(kernel: Kernel, members: tuple[str, ...], apt: Apt, workshop: 
         apt.update()
     if not apt.available([package]):
         raise LabError(
-            f"kernel {kernel.version} does not ship gpio-sim and uio_pdrv_genirq, and the apt sources of this machine have "
-            f"no {package} to build them from; use --kernel debian"
+            f"kernel {kernel.version} lacks gpio-sim or uio_pdrv_genirq, and the apt sources of this machine "
+            f"have no {package} to build them from; use --kernel debian"
         )
     progress.step(f"downloading {package}")
     apt.unpack([package], workshop / "package")
@@ -126,8 +135,10 @@ def kernel_source(kernel: Kernel, members: tuple[str, ...], apt: Apt, workshop: 
     destination = workshop / "source"
     destination.mkdir()
     run_tool(
-        ["tar", "-xf", archives[0], "--strip-components=1", "--occurrence=1", "-C", destination]
-        + [f"{package}/{member}" for member in members],
+        [
+            *("tar", "-xf", archives[0], "--strip-components=1", "--occurrence=1", "-C", destination),
+            *(f"{package}/{member}" for member in members),
+        ],
         f"take sources out of {package}",
     )
     return destination

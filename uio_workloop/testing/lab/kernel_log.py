@@ -1,7 +1,7 @@
 """The guest's kernel log: records as /dev/kmsg gives them, and which of them fail a run. Pure.
 
-Source: Documentation/ABI/testing/dev-kmsg: "priority,sequence,microseconds,flags[,...];text", continued by lines that
-begin with a space. The lower three bits of the priority are the level, 0 the gravest.
+Source: Documentation/ABI/testing/dev-kmsg: "priority,sequence,microseconds,flags[,...];text", continued by
+lines that begin with a space. The lower three bits of the priority are the level, 0 the gravest.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ HARMLESS = tuple(
     for pattern in (
         # Ours are built outside the kernel's tree; that is the point of them.
         r"\w+: loading out-of-tree module taints kernel\.",
+        # The host was busy while the guest ran, which says nothing about drivers.
+        r"hrtimer: interrupt took \d+ ns",
+        r"workqueue: \S+ hogged CPU for >\d+us \d+ times, .*",
     )
 )
 
@@ -87,8 +90,8 @@ class KernelLog:
     def alarming(self) -> list[Record]:
         """What fails the run: warnings and worse.
 
-        Before the first process runs nothing of ours is loaded, and each kernel has its own complaints about emulated
-        hardware; of those only critical ones count.
+        Before the first process runs nothing of ours is loaded, and each kernel has its own complaints about
+        emulated hardware; of those only critical ones count.
         """
         found: list[Record] = []
         limit = CRITICAL

@@ -1,4 +1,4 @@
-"""Whether KVM can be used: only a guest that boots tells. The answer is remembered until the host boots again."""
+"""Whether KVM can be used: only a guest that boots tells. The answer holds until the host boots again."""
 
 from __future__ import annotations
 

@@ -13,8 +13,8 @@ PR_SET_PDEATHSIG = 1  # linux/prctl.h
 def tied_to_this_process() -> Callable[[], None]:
     """A `preexec_fn` that has the kernel kill the child when the thread that started it ends.
 
-    Start such a child from a thread that lives as long as the child may. Everything the new process calls is looked up
-    here, before the fork.
+    Start such a child from a thread that lives as long as the child may. Everything the new process calls is
+    looked up here, before the fork.
     Source: prctl(2), PR_SET_PDEATHSIG.
     """
     prctl = ctypes.CDLL(None, use_errno=True).prctl

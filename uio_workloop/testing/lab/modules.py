@@ -1,7 +1,7 @@
 """The guest's modules: the kernel's own, and beside them what we build out of tree.
 
-A built tree is laid over the kernel's tree in the guest (overlayfs), so that `modprobe` finds both and the kernel's
-directory, which may be the host's own /lib/modules, is only read.
+A built tree is laid over the kernel's tree in the guest (overlayfs), so that `modprobe` finds both and the
+kernel's directory, which may be the host's own /lib/modules, is only read.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from uio_workloop.errors import LabError
 from uio_workloop.testing.lab.architecture import Architecture
 from uio_workloop.testing.lab.cache import Cache, Progress
-from uio_workloop.testing.lab.host import run_tool
+from uio_workloop.testing.lab.host import find_tool, run_tool
 from uio_workloop.testing.lab.kernel import Kernel, kernel_source
 from uio_workloop.testing.lab.packages import Apt
 
@@ -58,19 +58,18 @@ def make_modules(kernel: Kernel, architecture: Architecture, cache: Cache, progr
     Raises:
         LabError: the sources of uio_dummy are missing, or something does not build.
     """
-    key = f"{kernel.version}-{source_hash(kernel)}"
-
-    def build(path: Path) -> None:
-        _Builder(kernel, architecture, cache, progress, path.parent).build(path)
-
-    built = cache.part(f"modules/{key}", build)
+    builder = Builder(kernel, architecture, cache, progress)
+    key = f"{kernel.version}-{dummy_hash(kernel)}"
+    built = cache.part(f"modules/{key}", builder.build_tree)
     return ModuleTree(kernel.version, key, built, kernel.modules)
 
 
-def source_hash(kernel: Kernel) -> str:
+def dummy_hash(kernel: Kernel) -> str:
     """What a built tree depends on. Cheap: a few small files and one stat."""
     if not (DUMMY_SOURCE / "uio_dummy.c").exists():
-        raise LabError(f"cannot build uio_dummy: {DUMMY_SOURCE} has no uio_dummy.c; install the package with its sources")
+        raise LabError(
+            f"cannot build uio_dummy: {DUMMY_SOURCE} has no uio_dummy.c; install the package again"
+        )
     digest = hashlib.sha256(f"{RECIPE} {kernel.fingerprint()}".encode())
     for path in sorted(DUMMY_SOURCE.iterdir()):
         if path.suffix in (".c", ".h") or path.name in ("Makefile", "Kbuild"):
@@ -78,35 +77,46 @@ def source_hash(kernel: Kernel) -> str:
     return digest.hexdigest()[:16]
 
 
-class _Builder:
-    """One build, in a workshop directory that is thrown away."""
+class Builder:
+    """Builds for one kernel. Paths given to it are in workshop directories of the cache."""
 
-    def __init__(
-        self, kernel: Kernel, architecture: Architecture, cache: Cache, progress: Progress, workshop: Path
-    ) -> None:
+    def __init__(self, kernel: Kernel, architecture: Architecture, cache: Cache, progress: Progress) -> None:
         self.kernel = kernel
         self.architecture = architecture
         self.cache = cache
         self.progress = progress
-        self.workshop = workshop
 
-    def build(self, destination: Path) -> None:
+    def build_tree(self, path: Path) -> None:
+        """uio_dummy and the modules the kernel lacks, indexed together with the kernel's own."""
         if not self.kernel.headers.exists():
             raise LabError(
-                f"cannot build modules for kernel {self.kernel.version}: its headers {self.kernel.headers} are missing; "
+                f"cannot build modules for kernel {self.kernel.version}: {self.kernel.headers} is missing; "
                 f"apt-get install linux-headers-{self.kernel.version}, or use --kernel debian"
             )
-        headers = local_headers(self.kernel.headers, self.workshop)
-        files = self._compile(headers, self._dummy_directory())
-        missing = self._missing_modules()
-        if missing:
-            files += self._compile(headers, self._source_directory(missing))
-        self._lay_out(files, destination)
-
-    def _dummy_directory(self) -> Path:
-        directory = self.workshop / "uio_dummy"
+        digest = hashlib.sha256(f"{RECIPE} {self.kernel.fingerprint()}".encode()).hexdigest()[:16]
+        missing = self.cache.part(f"missing_modules/{self.kernel.version}-{digest}", self.build_missing)
+        directory = path.parent / "uio_dummy"
         shutil.copytree(DUMMY_SOURCE, directory, ignore=shutil.ignore_patterns("*.o", "*.ko", "*.mod*", ".*"))
-        return directory
+        self._lay_out([*self._compile(directory), *missing.iterdir()], path)
+
+    def build_missing(self, path: Path) -> None:
+        """What the kernel lacks; a part of its own, so that a changed uio_dummy costs no download."""
+        path.mkdir()
+        names = self._missing_modules()
+        if not names:
+            return
+        members = tuple(SOURCE_OF_MODULE[name] for name in names)
+        apt = Apt(self.cache, self.architecture.debian)
+        source = kernel_source(self.kernel, members, apt, path.parent, self.progress)
+        directory = path.parent / "kernel_modules"
+        directory.mkdir()
+        for member in members:
+            shutil.copy(source / member, directory)
+        if "irq_sim" in names:
+            as_module(directory / "irq_sim.c")
+        (directory / "Kbuild").write_text("".join(f"obj-m += {name}.o\n" for name in names))
+        for file in self._compile(directory):
+            shutil.copy(file, path)
 
     def _missing_modules(self) -> list[str]:
         known = {
@@ -120,25 +130,15 @@ class _Builder:
             missing.append("irq_sim")
         return missing
 
-    def _source_directory(self, names: list[str]) -> Path:
-        members = tuple(SOURCE_OF_MODULE[name] for name in names)
-        apt = Apt(self.cache, self.architecture.debian)
-        source = kernel_source(self.kernel, members, apt, self.workshop, self.progress)
-        directory = self.workshop / "kernel_modules"
-        directory.mkdir()
-        for member in members:
-            shutil.copy(source / member, directory)
-        if "irq_sim" in names:
-            as_module(directory / "irq_sim.c")
-        (directory / "Kbuild").write_text("".join(f"obj-m += {name}.o\n" for name in names))
-        return directory
-
-    def _compile(self, headers: Path, directory: Path) -> list[Path]:
+    def _compile(self, directory: Path) -> list[Path]:
+        headers = local_headers(self.kernel.headers, directory.parent)
         self.progress.step(f"building {directory.name} for kernel {self.kernel.version}")
         # BTF would want pahole and the uncompressed kernel; MAKEFLAGS is not ours if `make lab` started us
         run_tool(
-            ["make", f"-j{os.cpu_count() or 1}", "-C", headers, f"M={directory}", f"ARCH={self.architecture.kernel}"]
-            + ["CONFIG_DEBUG_INFO_BTF_MODULES=", "CONFIG_MODULE_SIG_ALL=", "modules"],
+            [
+                *("make", f"-j{os.cpu_count() or 1}", "-C", headers, f"M={directory}", *compiler(headers)),
+                *(f"ARCH={self.architecture.kernel}", "CONFIG_DEBUG_INFO_BTF_MODULES=", "modules"),
+            ],
             f"build the modules in {directory.name} for kernel {self.kernel.version}",
             environment={"MAKEFLAGS": "", "MAKELEVEL": "", "ARCH": "", "CROSS_COMPILE": ""},
         )
@@ -148,7 +148,8 @@ class _Builder:
 
     def _lay_out(self, files: list[Path], destination: Path) -> None:
         """Index both trees as one, then keep of it what is ours: the modules and depmod's files."""
-        tree = self.workshop / "root/lib/modules" / self.kernel.version
+        workshop = destination.parent
+        tree = workshop / "root/lib/modules" / self.kernel.version
         (tree / BUILT).mkdir(parents=True)
         for file in files:
             shutil.copy(file, tree / BUILT)
@@ -157,11 +158,10 @@ class _Builder:
                 shutil.copy(entry, tree)
             elif entry.is_dir() and entry.name not in ("build", "source"):
                 (tree / entry.name).symlink_to(entry)
-        search = self.workshop / "depmod.conf"
+        search = workshop / "depmod.conf"
         search.write_text(f"search {BUILT} updates extra built-in\n")
         self.progress.step("indexing the modules")
-        command = ["depmod", "-C", search, "-b", self.workshop / "root", self.kernel.version]
-        run_tool(command, "index the modules")
+        run_tool(["depmod", "-C", search, "-b", workshop / "root", self.kernel.version], "index the modules")
         for entry in tree.iterdir():
             if entry.is_symlink():
                 entry.unlink()
@@ -171,8 +171,8 @@ class _Builder:
 def local_headers(headers: Path, workshop: Path) -> Path:
     """The headers, usable where they lie.
 
-    Debian's headers have a one-line Makefile that includes another by its absolute path, right only once installed. For
-    unpacked ones this makes a directory of links with that line corrected.
+    Debian's headers have a one-line Makefile that includes another by its absolute path, right only once
+    installed. For unpacked ones this makes a directory of links with that line corrected.
     """
     makefile = (headers / "Makefile").read_text()
     found = re.match(r"include (/usr/src/\S+)\n", makefile)
@@ -188,14 +188,23 @@ def local_headers(headers: Path, workshop: Path) -> Path:
     return shadow
 
 
+def compiler(headers: Path) -> list[str]:
+    """What to tell make: Debian's headers name the version of gcc that built the kernel; any other does as well."""
+    variables = headers / ".kernelvariables"
+    named = re.search(r"\bgcc-\d+\b", variables.read_text()) if variables.exists() else None
+    return ["CC=gcc"] if named and find_tool(named[0]) is None else []
+
+
 def as_module(irq_sim: Path) -> None:
     """Make the kernel's interrupt simulator, which it only builds in, a module.
 
-    irq_to_desc() is not exported to modules; generic_handle_irq() does the same for a descriptor with a simple handler.
+    irq_to_desc() is not exported to modules; generic_handle_irq() does the same where the handler is simple.
     """
     text = irq_sim.read_text()
     text = text.replace("handle_simple_irq(irq_to_desc(irqnum));", "generic_handle_irq(irqnum);")
-    irq_sim.write_text(text + '\n#include <linux/module.h>\nMODULE_DESCRIPTION("irq_sim");\nMODULE_LICENSE("GPL");\n')
+    irq_sim.write_text(
+        text + '\n#include <linux/module.h>\nMODULE_DESCRIPTION("irq_sim");\nMODULE_LICENSE("GPL");\n'
+    )
 
 
 def module_name(path: str) -> str:
@@ -207,7 +216,7 @@ def load_order(dependencies: str, builtin: str, names: Iterable[str]) -> list[st
     """Paths to insert, in order, each once.
 
     Args:
-        dependencies: the text of modules.dep, where a line lists everything a module needs, the nearest first.
+        dependencies: the text of modules.dep; a line lists everything a module needs, the nearest first.
         builtin: the text of modules.builtin.
         names: the modules that are wanted.
 
@@ -224,7 +233,9 @@ def load_order(dependencies: str, builtin: str, names: Iterable[str]) -> list[st
         if module_name(name) in built_in:
             continue
         if module_name(name) not in needs:
-            raise LabError(f"cannot boot this kernel in the lab: it has no module {name}; use --kernel debian")
+            raise LabError(
+                f"cannot boot this kernel in the lab: it has no module {name}; use --kernel debian"
+            )
         order.update(dict.fromkeys(needs[module_name(name)]))
     return list(order)
 

@@ -1,4 +1,4 @@
-"""QMP on behalf of the guest: a request from COMMAND goes to QEMU's monitor, the answer goes back. One at a time.
+"""QMP on behalf of the guest: a request from COMMAND goes to QEMU's monitor, the answer goes back.
 
 A request may name an event to wait for ("await"): device_del answers long before the card has left.
 Source: QEMU's QMP specification; commands and events are JSON lines after one greeting.

@@ -1,6 +1,6 @@
-"""Debian packages without root: apt-get with lists, state and an empty package status of its own, in the cache.
+"""Debian packages without root: apt-get with lists, state and an empty package status of its own.
 
-Sources, keys, proxies and preferences stay the machine's. Nothing is installed: packages are downloaded and unpacked.
+Sources, keys, proxies and preferences stay the machine's. Nothing is installed, only downloaded and unpacked.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from pathlib import Path
 
 from uio_workloop.errors import LabError
 from uio_workloop.testing.lab.cache import Cache
-from uio_workloop.testing.lab.host import require_tool, run_tool
+from uio_workloop.testing.lab.host import find_tool, require_tool, run_tool
 
-# "#clear" because a machine's own hooks after `apt-get update` want root, and would touch the machine's own cache.
+# "#clear" because a machine's own hooks after `apt-get update` want root, and act on the machine's own cache.
 CONFIGURATION = """\
 #clear APT::Architectures;
 #clear APT::Update::Pre-Invoke;
@@ -39,13 +39,20 @@ class Apt:
     """apt-get and apt-cache for one architecture."""
 
     def __init__(self, cache: Cache, architecture: str) -> None:
+        if find_tool("apt-get") is None:
+            raise LabError(
+                "cannot fetch kernel packages: this host has no apt-get; "
+                "use --kernel with a directory of unpacked Debian packages"
+            )
         self.cache = cache
         self.state = cache.root / "apt" / architecture
         self.configuration = self.state / "apt.conf"
         for name in ("lists/partial", "cache/archives/partial"):
             (self.state / name).mkdir(parents=True, exist_ok=True)
         (self.state / "status").touch()
-        self.configuration.write_text(CONFIGURATION.format(architecture=architecture, state=self.state))
+        cache.replace_text(
+            self.configuration, CONFIGURATION.format(architecture=architecture, state=self.state)
+        )
 
     def update(self) -> None:
         """Fetch the package lists of the configured sources.
@@ -65,16 +72,17 @@ class Apt:
         return self._ask("pkgnames", prefix).split()
 
     def available(self, names: Iterable[str]) -> dict[str, str]:
-        """Name and `Depends:` of those of the packages that the sources really have, newest version of each."""
+        """Name and `Depends:` of those of the packages that the sources really have."""
         return parse_stanzas(self._ask("show", "--no-all-versions", *names))
 
     def _ask(self, *words: str) -> str:
-        done = subprocess.run(
-            [require_tool("apt-cache"), "-c", self.configuration, *words],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=False,  # apt-cache show of one unknown name fails, and still shows the others
-        )
+        with self.cache.lock("apt"):  # not while another run replaces the lists
+            done = subprocess.run(
+                [require_tool("apt-cache"), "-c", self.configuration, *words],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                check=False,  # apt-cache show of one unknown name fails, and still shows the others
+            )
         return done.stdout.decode(errors="replace")
 
     def unpack(self, names: Sequence[str], destination: Path) -> None:
@@ -85,11 +93,12 @@ class Apt:
         """
         archives = destination.parent / "archives"
         archives.mkdir(parents=True)
-        run_tool(
-            ["apt-get", "-c", self.configuration, "-q", "download", *names],
-            f"download {' '.join(names)}",
-            cwd=archives,
-        )
+        with self.cache.lock("apt"):
+            run_tool(
+                ["apt-get", "-c", self.configuration, "-q", "download", *names],
+                f"download {' '.join(names)}",
+                cwd=archives,
+            )
         for archive in sorted(archives.glob("*.deb")):
             run_tool(["dpkg", "-x", archive, destination], f"unpack {archive.name}")
             archive.unlink()
@@ -126,7 +135,7 @@ def build_packages(headers_depends: str) -> list[str]:
 
 
 def newest_kernel(apt: Apt, series: str, flavour: str) -> tuple[str, list[str]]:
-    """The newest kernel of a series that the sources have completely: its version and the packages it consists of.
+    """The newest kernel of a series that the sources have completely: its version and its packages.
 
     Raises:
         LabError: there is none.
@@ -138,5 +147,6 @@ def newest_kernel(apt: Apt, series: str, flavour: str) -> tuple[str, list[str]]:
             return version, [image, headers, *build_packages(offered[headers])]
     raise LabError(
         f"cannot find a kernel {series} for {flavour} in the apt sources of this machine: "
-        f"add one that has linux-image-{series}-{flavour} (stable, its security updates or backports), or use --kernel"
+        f"add one that has linux-image-{series}-{flavour} (stable, its security updates or backports), "
+        "or use --kernel"
     )

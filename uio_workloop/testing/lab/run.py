@@ -16,8 +16,9 @@ from uio_workloop.testing.lab.architecture import host_architecture
 from uio_workloop.testing.lab.cache import KEPT_LOGS, Cache, Progress, cache_root
 from uio_workloop.testing.lab.command_script import (
     command_script,
+    covered_directories,
+    directories_of_the_caller,
     guest_environment,
-    kept_directories,
     settings_script,
 )
 from uio_workloop.testing.lab.conversation import Conversation
@@ -64,26 +65,25 @@ def run(command: Sequence[str], options: Options) -> int:
     for kind in ("modules", "initramfs"):
         cache.prune(kind)
     with cache.run_directory() as directory:
-        machine = Machine(architecture, kernel.image, initramfs, directory, kvm=False, devices=options.devices)
+        machine = Machine(architecture, kernel.image, initramfs, directory, False, options.devices)
         if options.use_kvm:
             machine = replace(machine, kvm=kvm_works(machine, kernel.version, cache, progress))
         log = options.log or cache.root / "logs" / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
         cache.prune("logs", KEPT_LOGS)
-        return converse(machine, tree, command, options, log)
+        return converse(machine, tree, command, options.timeout_s, log)
 
 
-def converse(machine: Machine, tree: ModuleTree, command: Sequence[str], options: Options, log: Path) -> int:
+def converse(machine: Machine, tree: ModuleTree, command: Sequence[str], timeout_s: float, log: Path) -> int:
     """Run the command in this machine; saves the log and tells of trouble on stderr."""
     marker = secrets.token_hex(24)
     environment = guest_environment(os.environ, sys.executable)
-    directory = os.getcwd()
-    (machine.run_directory / "command").write_bytes(command_script(command, directory, environment))
-    settings = settings_script(marker, tree, kept_directories(directory))
+    (machine.run_directory / "command").write_bytes(command_script(command, os.getcwd(), environment))
+    settings = settings_script(marker, tree, covered_directories(directories_of_the_caller()))
     (machine.run_directory / "settings").write_bytes(settings)
     with VirtualMachine(machine) as guest:
         conversation = Conversation(guest, marker)
         try:
-            status = conversation.run(options.timeout_s)
+            status = conversation.run(timeout_s)
         except LabError as error:
             raise type(error)(f"{error}\nthe guest's kernel log is in {log}") from error
         finally:
@@ -113,4 +113,6 @@ def save(log: Path, kernel_log: KernelLog, console: bytes) -> None:
     try:
         log.write_text(text)
     except OSError as error:
-        raise LabError(f"cannot save the guest's kernel log to {log}: {error.strerror}; choose another --log") from error
+        raise LabError(
+            f"cannot save the guest's kernel log to {log}: {error.strerror}; choose another --log"
+        ) from error

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
-from uio_workloop.errors import LabError
 from uio_workloop.testing.lab.architecture import Architecture
 from uio_workloop.testing.lab.channels import CONSOLE, PORTS, QMP, Channel
 from uio_workloop.testing.lab.host import require_tool
@@ -19,11 +18,14 @@ from uio_workloop.testing.lab.lifeline import tied_to_this_process
 
 MEMORY = "1G"
 MOST_CPUS = 2
+CONSOLE_KEPT = 1 << 18
 KERNEL_ARGUMENTS = (
     "quiet",  # the console is for disasters; the whole log comes over its own channel
     "panic=-1",  # with -no-reboot: a guest that panics ends QEMU
     "oops=panic",
     "softlockup_panic=1",
+    "watchdog_thresh=60",  # seconds; an emulated processor can lose its host for a while
+    "rcupdate.rcu_cpu_stall_timeout=60",
     "printk.devkmsg=on",  # no rate limit on what tests write to /dev/kmsg
     "mitigations=off",
     "nokaslr",
@@ -75,16 +77,13 @@ def command_line(machine: Machine, descriptors: Mapping[str, int], cpus: int) ->
 
 
 def kernel_arguments(machine: Machine) -> list[str]:
-    """The kernel's command line. What the kernel does not know reaches our init as an environment variable."""
+    """The kernel's command line. What the kernel does not know, our init gets as environment variables."""
     row = machine.architecture
-    run_directory = str(machine.run_directory)
-    if '"' in run_directory or "\n" in run_directory:
-        raise LabError(f"cannot tell the guest where {run_directory!r} is; use a cache directory without quotes in its name")
     return [
         f"console={row.console}",
         *row.firmware_arguments,
         *machine.kernel_arguments,
-        f'labrun="{run_directory}"',
+        f"labrun={machine.run_directory}",  # no blanks or quotes in it: Cache saw to that
     ]
 
 
@@ -124,6 +123,11 @@ class VirtualMachine:
             self._process.wait()
         for channel in self.channels.values():
             channel.close()
+
+    def hear(self, data: bytes) -> None:
+        """Remember what the guest writes to its serial console, the latest of it."""
+        self.console += data
+        del self.console[:-CONSOLE_KEPT]
 
     def complaint(self) -> str:
         """What QEMU itself had to say, for a message."""

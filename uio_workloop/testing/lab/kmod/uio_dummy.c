@@ -45,7 +45,7 @@
  *
  *   register_lock (uio_dummy_register_lock) the UIO core's doors
  *   raise_lock   one raise at a time from sysfs, each waited for
- *   period_lock  the timer's setting; takes no other lock
+ *   period_lock  one change of the timer at a time
  *   mask_lock    the masked flag and the disable depth that goes with it
  *   desc->lock   of the genirq core; held around our irq_chip callbacks
  *   hw_lock      peripheral and wire; nests inside desc->lock, because the
@@ -53,8 +53,8 @@
  *
  * The last three are taken with interrupts off, and are raw: they are needed
  * in hard-irq context on PREEMPT_RT, too. The handler saves the interrupt
- * flags because it runs in a thread there. Nothing on the interrupt path
- * allocates.
+ * flags because it may have been forced into a thread. Nothing on the
+ * interrupt path allocates.
  *
  * Teardown is devres, in this order: the driver core removes the attributes
  * (no raise, no new period), then the timer is cancelled, the UIO device is
@@ -144,8 +144,7 @@ struct uio_dummy {
 
 	struct mutex raise_lock;
 
-	struct mutex period_lock;
-	u64 period_ns;			/* constant while the timer runs */
+	struct mutex period_lock;	/* one change of the timer at a time */
 	struct hrtimer timer;
 
 	raw_spinlock_t mask_lock;
@@ -155,6 +154,8 @@ struct uio_dummy {
 	u64 raised;
 	u64 taken;
 	u64 passed;
+	u64 period_ns;			/* 0: timer off */
+	bool ticked;			/* to be armed again */
 	unsigned int undelivered;	/* looks at the line owed by the wire */
 	bool asserted;			/* level without irqcontrol: the line */
 	bool line_masked;		/* by the genirq core, in the controller */
@@ -299,6 +300,58 @@ static bool uio_dummy_next_delivery(struct uio_dummy *dummy)
 }
 
 /*
+ * Self-triggering. The timer is armed again at the end of the wire, not in
+ * its own callback: on a CPU that is too slow for the period it would be due
+ * again at once, hrtimer_interrupt() would go round and round and complain in
+ * the kernel log. Periods that were missed are skipped, not caught up with,
+ * and a quarter of a period is kept free for the program under test.
+ */
+static void uio_dummy_rearm(struct uio_dummy *dummy)
+{
+	raw_spin_lock(&dummy->hw_lock);
+	if (dummy->ticked && dummy->period_ns) {
+		hrtimer_forward(&dummy->timer,
+				ktime_get() + dummy->period_ns / 4,
+				ns_to_ktime(dummy->period_ns));
+		hrtimer_start_expires(&dummy->timer,
+				      HRTIMER_MODE_ABS_PINNED_HARD);
+	}
+	dummy->ticked = false;
+	raw_spin_unlock(&dummy->hw_lock);
+}
+
+static enum hrtimer_restart uio_dummy_tick(struct hrtimer *timer)
+{
+	struct uio_dummy *dummy = container_of(timer, struct uio_dummy, timer);
+
+	raw_spin_lock(&dummy->hw_lock);
+	dummy->ticked = true;
+	raw_spin_unlock(&dummy->hw_lock);
+	uio_dummy_raise(dummy);
+
+	return HRTIMER_NORESTART;
+}
+
+/* Once this returns the timer is off and stays off. */
+static void uio_dummy_stop_timer(struct uio_dummy *dummy)
+{
+	raw_spin_lock_irq(&dummy->hw_lock);
+	dummy->period_ns = 0;	/* first, or the wire arms it again */
+	raw_spin_unlock_irq(&dummy->hw_lock);
+	hrtimer_cancel(&dummy->timer);
+}
+
+static void uio_dummy_start_timer(struct uio_dummy *dummy, u64 period_ns)
+{
+	raw_spin_lock_irq(&dummy->hw_lock);
+	dummy->period_ns = period_ns;
+	dummy->ticked = false;
+	hrtimer_start(&dummy->timer, ns_to_ktime(period_ns),
+		      HRTIMER_MODE_REL_PINNED_HARD);
+	raw_spin_unlock_irq(&dummy->hw_lock);
+}
+
+/*
  * Context: hard-irq, on PREEMPT_RT as well (IRQ_WORK_INIT_HARD). May run on
  * two CPUs at once; the genirq core sorts that out as for any interrupt.
  */
@@ -308,26 +361,8 @@ static void uio_dummy_wire(struct irq_work *work)
 
 	while (uio_dummy_next_delivery(dummy))
 		generic_handle_irq(dummy->irq);
-}
 
-static enum hrtimer_restart uio_dummy_tick(struct hrtimer *timer)
-{
-	struct uio_dummy *dummy = container_of(timer, struct uio_dummy, timer);
-	ktime_t now, late;
-
-	uio_dummy_raise(dummy);
-
-	/*
-	 * Periods that were missed are skipped, not caught up with. A CPU
-	 * that cannot keep up (an emulated one, or 16 timers at 100 kHz) is
-	 * left alone for as long as it was late, or hard interrupts would
-	 * have it to themselves; the kernel complains then.
-	 */
-	now = ktime_get();
-	late = ktime_sub(now, hrtimer_get_expires(timer));
-	hrtimer_forward(timer, ktime_add(now, late),
-			ns_to_ktime(dummy->period_ns));
-	return HRTIMER_RESTART;
+	uio_dummy_rearm(dummy);
 }
 
 /* The interrupt controller; all callbacks are called with desc->lock held */
@@ -433,7 +468,7 @@ static void uio_dummy_set_masked(struct uio_dummy *dummy, bool masked)
 	raw_spin_unlock_irqrestore(&dummy->mask_lock, flags);
 }
 
-/* Context: hard-irq; a thread under PREEMPT_RT and threadirqs. */
+/* Context: hard-irq; a thread on older PREEMPT_RT: uio_dummy_irq_flags(). */
 static irqreturn_t uio_dummy_handler(int irq, struct uio_info *info)
 {
 	struct uio_dummy *dummy = info->priv;
@@ -538,12 +573,10 @@ static ssize_t period_ns_store(struct device *dev,
 		return -EINVAL;
 
 	mutex_lock(&dummy->period_lock);
-	hrtimer_cancel(&dummy->timer);
-	dummy->period_ns = period_ns;
+	uio_dummy_stop_timer(dummy);
 	WRITE_ONCE(dummy->regs->period_ns, period_ns);
 	if (period_ns)
-		hrtimer_start(&dummy->timer, ns_to_ktime(period_ns),
-			      HRTIMER_MODE_REL_HARD);
+		uio_dummy_start_timer(dummy, period_ns);
 	mutex_unlock(&dummy->period_lock);
 
 	return size;
@@ -588,11 +621,9 @@ static void uio_dummy_drain_wire(void *data)
 	irq_work_sync(&dummy->wire);
 }
 
-static void uio_dummy_cancel_timer(void *data)
+static void uio_dummy_undo_timer(void *data)
 {
-	struct uio_dummy *dummy = data;
-
-	hrtimer_cancel(&dummy->timer);
+	uio_dummy_stop_timer(data);
 }
 
 static void uio_dummy_setup_timer(struct uio_dummy *dummy)
@@ -622,6 +653,14 @@ static int uio_dummy_setup_irq(struct device *dev, struct uio_dummy *dummy,
 	dummy->line_masked = true;	/* until the core starts it up */
 	dummy->wire = IRQ_WORK_INIT_HARD(uio_dummy_wire);
 	irq_set_chip_data(dummy->irq, dummy);
+
+	/*
+	 * No spurious interrupt detection: it would take 100,000 raises in a
+	 * row, while a busy CPU keeps the UIO core's thread waiting, for a
+	 * broken device and switch the interrupt off. IRQ_NO_DEBUG has the
+	 * better name, but is not for drivers to set (IRQF_MODIFY_MASK).
+	 */
+	irq_set_status_flags(dummy->irq, IRQ_IS_POLLED);
 
 	/*
 	 * As uio_pdrv_genirq does: a level line whose cause is dealt with in
@@ -664,6 +703,25 @@ static int uio_dummy_register_uio(struct device *dev, struct uio_dummy *dummy)
 	return devm_add_action_or_reset(dev, uio_dummy_unregister_uio, dummy);
 }
 
+static unsigned long uio_dummy_irq_flags(void)
+{
+	unsigned long flags = uio_dummy_trigger == UIO_DUMMY_LEVEL ?
+			      IRQF_TRIGGER_HIGH : IRQF_TRIGGER_RISING;
+
+	/*
+	 * A UIO core that wakes its readers from a thread of its own leaves
+	 * nothing but our handler to the hard interrupt, and that is fit for
+	 * it on PREEMPT_RT as well. Forced into a thread it would fold
+	 * interrupts which a device would have seen taken one by one. An
+	 * older core wakes readers in hard-irq context, which PREEMPT_RT
+	 * must be free to move.
+	 */
+	if (LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0))
+		flags |= IRQF_NO_THREAD;
+
+	return flags;
+}
+
 static int uio_dummy_probe(struct platform_device *pdev)
 {
 	struct device *dev = &pdev->dev;
@@ -703,8 +761,7 @@ static int uio_dummy_probe(struct platform_device *pdev)
 	info->version = "1";
 	info->priv = dummy;
 	info->irq = dummy->irq;
-	info->irq_flags = uio_dummy_trigger == UIO_DUMMY_LEVEL ?
-			  IRQF_TRIGGER_HIGH : IRQF_TRIGGER_RISING;
+	info->irq_flags = uio_dummy_irq_flags();
 	info->handler = uio_dummy_handler;
 	if (uio_dummy_irqcontrol)
 		info->irqcontrol = uio_dummy_uio_irqcontrol;
@@ -724,7 +781,7 @@ static int uio_dummy_probe(struct platform_device *pdev)
 	 */
 	atomic_set(&info->uio_dev->event, (int)uio_dummy_first_event);
 
-	return devm_add_action_or_reset(dev, uio_dummy_cancel_timer, dummy);
+	return devm_add_action_or_reset(dev, uio_dummy_undo_timer, dummy);
 }
 
 static struct platform_driver uio_dummy_driver = {

@@ -1,0 +1,67 @@
+"""What several test files need."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from uio_workloop import InterruptEventSource, InterruptProvider, WorkLoop
+
+DEADLINE_S = 10.0  # generous: it costs nothing while tests pass
+
+
+def attach(work_loop: WorkLoop, provider: InterruptProvider, action: Callable[..., Any]) -> InterruptEventSource:
+    """An enabled source on `provider`, on the loop."""
+    source = InterruptEventSource(provider, action)
+    work_loop.add_event_source(source)
+    source.enable()
+    return source
+
+
+class Stage:
+    """A point that one thread reaches and holds until another lets it go on."""
+
+    def __init__(self) -> None:
+        self._reached = threading.Event()
+        self._released = threading.Event()
+
+    def hold(self) -> None:
+        """Say that the point is reached, and wait to be released."""
+        self._reached.set()
+        assert self._released.wait(DEADLINE_S), "nobody released the stage"
+
+    def await_reached(self) -> None:
+        assert self._reached.wait(DEADLINE_S), "nobody reached the stage"
+
+    def release(self) -> None:
+        self._released.set()
+
+
+class Background:
+    """A thread that runs one function; `result` waits for it, and raises what it raised."""
+
+    def __init__(self, fn: Callable[..., Any], *args: Any) -> None:
+        self._fn = fn
+        self._args = args
+        self._outcome: Any = None
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="background of a test")
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._outcome = self._fn(*self._args)
+        except BaseException as error:
+            self._error = error
+
+    @property
+    def finished(self) -> bool:
+        return not self._thread.is_alive()
+
+    def result(self) -> Any:
+        self._thread.join(DEADLINE_S)
+        assert self.finished, f"{self._fn} did not return in {DEADLINE_S} s"
+        if self._error is not None:
+            raise self._error
+        return self._outcome

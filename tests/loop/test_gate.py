@@ -1,0 +1,251 @@
+"""The gate: recursive, first come first served, and a place to sleep."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+
+import pytest
+from helpers import DEADLINE_S, Background, Stage
+
+from uio_workloop import Deadline, Gate, GateBusyError, GateNotHeldError, WaitResult
+
+
+@pytest.fixture
+def gate() -> Gate:
+    return Gate()
+
+
+def hold(gate: Gate, stage: Stage) -> None:
+    with gate:
+        stage.hold()
+
+
+def enter(gate: Gate) -> None:
+    with gate:
+        pass
+
+
+def sleep_on(gate: Gate, token: str, asleep: threading.Semaphore, deadline: Deadline | None = None) -> WaitResult:
+    with gate:
+        asleep.release()  # whoever takes the gate after this finds us asleep
+        return gate.sleep(token, deadline)
+
+
+def wait_for_waiters(gate: Gate, n: int) -> None:
+    """Until `n` threads queue for the gate: observed, not guessed."""
+    deadline = Deadline.after(int(DEADLINE_S * 1e9))
+    while len(gate._queue) < n:
+        assert not deadline.expired, f"{len(gate._queue)} threads queue, {n} were expected"
+        os.sched_yield()
+
+
+def test_a_holder_passes_again_and_lets_go_only_at_the_outermost_exit(gate):
+    with gate:
+        with gate:
+            pass
+        with pytest.raises(GateBusyError):
+            Background(lambda: gate.attempt().__enter__()).result()
+    Background(enter, gate).result()
+
+
+def test_held_is_about_the_calling_thread(gate):
+    with gate:
+        assert gate.held
+        assert Background(lambda: gate.held).result() is False
+    assert not gate.held
+
+
+def test_letting_go_of_a_gate_of_somebody_else_is_refused_and_leaves_the_holder_alone(gate):
+    stage = Stage()
+    holder = Background(hold, gate, stage)
+    stage.await_reached()
+
+    with pytest.raises(GateNotHeldError, match="opening the gate needs the gate"):
+        gate.__exit__()
+    with pytest.raises(GateBusyError), gate.attempt():
+        pass
+
+    stage.release()
+    holder.result()
+
+
+def test_an_attempt_succeeds_on_a_free_gate_and_inside_a_hold(gate):
+    with gate.attempt(), gate.attempt():
+        assert gate.held
+    assert not gate.held
+
+
+def test_waiters_get_the_gate_in_the_order_of_asking(gate):
+    order: list[int] = []
+
+    def enter_as(number: int) -> None:
+        with gate:
+            order.append(number)
+
+    waiters = []
+    with gate:
+        for number in range(5):
+            waiters.append(Background(enter_as, number))
+            wait_for_waiters(gate, number + 1)
+    for waiter in waiters:
+        waiter.result()
+
+    assert order == [0, 1, 2, 3, 4]
+
+
+def test_a_client_that_hammers_the_gate_does_not_starve_another(gate):
+    stop = threading.Event()
+
+    def hammer() -> int:
+        turns = 0
+        while not stop.is_set():
+            with gate:
+                turns += 1
+        return turns
+
+    hammers = [Background(hammer) for _ in range(2)]
+    for _ in range(200):
+        enter(gate)
+    stop.set()
+
+    assert all(each.result() > 0 for each in hammers)
+
+
+def test_no_two_threads_are_ever_inside_at_once(gate):
+    inside = 0
+    worst = 0
+
+    def visit() -> None:
+        nonlocal inside, worst
+        for _ in range(2000):
+            with gate:
+                inside += 1
+                worst = max(worst, inside)
+                inside -= 1
+
+    visitors = [Background(visit) for _ in range(4)]
+    for visitor in visitors:
+        visitor.result()
+
+    assert worst == 1
+
+
+def test_sleeping_gives_up_every_level_and_takes_them_back(gate):
+    asleep = threading.Semaphore(0)
+
+    def sleep_three_deep() -> int:
+        with gate, gate, gate:
+            asleep.release()
+            assert gate.sleep("token") is WaitResult.AWAKENED
+            return gate._depth
+
+    sleeper = Background(sleep_three_deep)
+    assert asleep.acquire(timeout=DEADLINE_S)
+    with gate:  # possible only because all three levels were given up
+        assert gate.wakeup("token") == 1
+
+    assert sleeper.result() == 3
+
+
+def test_a_sleeper_goes_on_only_after_the_waker_let_go(gate):
+    asleep = threading.Semaphore(0)
+    sleeper = Background(sleep_on, gate, "token", asleep)
+    assert asleep.acquire(timeout=DEADLINE_S)
+
+    with gate:
+        gate.wakeup("token")
+        wait_for_waiters(gate, 1)
+        assert not sleeper.finished
+
+    assert sleeper.result() is WaitResult.AWAKENED
+
+
+@pytest.mark.parametrize(("one", "woken"), [(True, 1), (False, 3)])
+def test_a_wakeup_reaches_one_or_all(gate, one, woken):
+    asleep = threading.Semaphore(0)
+    sleepers = [Background(sleep_on, gate, "token", asleep) for _ in range(3)]
+    for _ in sleepers:
+        assert asleep.acquire(timeout=DEADLINE_S)
+
+    assert gate.wakeup("token", one=one) == woken
+    gate.wakeup("token")
+
+    assert [sleeper.result() for sleeper in sleepers] == [WaitResult.AWAKENED] * 3
+
+
+def test_a_wakeup_with_nobody_asleep_is_not_remembered(gate):
+    assert gate.wakeup("token") == 0
+
+    with gate:
+        assert gate.sleep("token", Deadline.after(1_000_000)) is WaitResult.TIMED_OUT
+
+
+def test_a_wakeup_of_another_token_is_not_heard(gate):
+    asleep = threading.Semaphore(0)
+    sleeper = Background(sleep_on, gate, "mine", asleep)
+    assert asleep.acquire(timeout=DEADLINE_S)
+
+    assert gate.wakeup("other") == 0
+    assert gate.wakeup("mine") == 1
+    assert sleeper.result() is WaitResult.AWAKENED
+
+
+def test_a_sleep_times_out_not_before_its_deadline_and_holds_the_gate_again(gate):
+    deadline = Deadline.after(5_000_000)
+    with gate:
+        assert gate.sleep("token", deadline) is WaitResult.TIMED_OUT
+        assert deadline.expired
+        assert gate.held
+
+
+def test_a_deadline_in_the_past_still_gives_the_gate_up_once(gate):
+    with gate:
+        waiter = Background(enter, gate)
+        wait_for_waiters(gate, 1)
+        assert gate.sleep("token", Deadline(1)) is WaitResult.TIMED_OUT
+        waiter.result()  # it got in while we slept
+
+
+def test_interrupting_wakes_every_sleeper_and_says_so(gate):
+    asleep = threading.Semaphore(0)
+    sleepers = [Background(sleep_on, gate, token, asleep) for token in ("a", "b")]
+    for _ in sleepers:
+        assert asleep.acquire(timeout=DEADLINE_S)
+
+    gate.interrupt_sleepers()
+
+    assert [sleeper.result() for sleeper in sleepers] == [WaitResult.INTERRUPTED] * 2
+
+
+def test_sleeping_without_the_gate_is_refused(gate):
+    with pytest.raises(GateNotHeldError, match="sleeping on 'token' needs the gate"):
+        gate.sleep("token")
+
+
+def test_a_waiter_interrupted_while_queueing_leaves_the_gate_usable(gate):
+    """KeyboardInterrupt in the main thread; what is raised here comes from a signal handler, as that does."""
+    stage = Stage()
+    holder = Background(hold, gate, stage)
+    stage.await_reached()
+
+    class Impatience(Exception):
+        pass
+
+    def interrupt(number, frame):
+        raise Impatience
+
+    had = signal.signal(signal.SIGUSR1, interrupt)
+    try:
+        poker = Background(lambda: (wait_for_waiters(gate, 1), signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR1)))
+        with pytest.raises(Impatience):
+            enter(gate)
+        poker.result()
+    finally:
+        signal.signal(signal.SIGUSR1, had)
+
+    assert not gate._queue
+    stage.release()
+    holder.result()
+    Background(enter, gate).result()

@@ -1,0 +1,408 @@
+"""Interrupts: counts, masks, silence, departure."""
+
+from __future__ import annotations
+
+import os
+import threading
+
+import pytest
+from helpers import Background, Stage, attach
+
+from uio_workloop import (
+    BadArgumentError,
+    ClosedError,
+    DeviceGoneError,
+    InterruptEventSource,
+    NoInterruptError,
+    NoResourcesError,
+    NotAttachedError,
+    SoftwareInterrupt,
+    Trigger,
+)
+from uio_workloop.testing.fence import fence
+
+# Counts
+
+
+def test_no_interrupt_is_lost_while_the_gate_is_held(work_loop, line, seen):
+    attach(work_loop, line, seen)
+
+    with work_loop.gate:
+        for _ in range(3):
+            line.cause()
+
+    seen.wait_for_total(3)
+
+
+def test_interrupts_before_the_pass_arrive_as_one_count(work_loop, line, seen):
+    source = attach(work_loop, line, seen)
+    with work_loop.gate:
+        line.cause(5)
+        work_loop.run_event_sources()
+
+    assert seen.counts == [5]
+    assert (source.statistics.interrupts, source.statistics.action_calls, source.statistics.coalesced) == (5, 1, 4)
+
+
+def test_interrupts_during_the_action_are_a_second_call(work_loop, line, seen):
+    def action(sender, count):
+        if not seen.calls:
+            line.cause(3)
+        seen(sender, count)
+
+    attach(work_loop, line, action)
+    line.cause()
+
+    assert [call.count for call in seen.wait_for_calls(2)] == [1, 3]
+
+
+def test_four_threads_causing_interrupts_lose_none_and_invent_none(work_loop, edge_line, seen):
+    attach(work_loop, edge_line, seen)
+    causes = [Background(lambda: [edge_line.cause() for _ in range(5000)]) for _ in range(4)]
+    for each in causes:
+        each.result()
+    seen.wait_for_total(20_000)
+    fence(work_loop)
+
+    assert seen.total == 20_000
+    assert min(seen.counts) >= 1
+
+
+def test_what_came_before_the_source_was_made_is_not_its_business(work_loop, line, seen):
+    line.cause(7)
+    attach(work_loop, line, seen)
+    line.cause()
+    seen.wait_for_calls(1)
+    fence(work_loop)
+
+    assert seen.counts == [1]
+
+
+def test_an_action_can_be_replaced_and_the_next_delivery_uses_it(work_loop, line, seen):
+    source = attach(work_loop, line, lambda sender, count: None)
+    source.action = seen
+    line.cause()
+    seen.wait_for_calls(1)
+
+
+# Mask and unmask
+
+
+class Log(SoftwareInterrupt):
+    """A line that writes down what is done to it, in order."""
+
+    def __init__(self, trigger: Trigger) -> None:
+        self.log: list[str] = []
+        super().__init__(trigger, name="logged")
+
+    def mask(self) -> None:
+        self.log.append("mask")
+        super().mask()
+
+    def unmask(self) -> None:
+        self.log.append("unmask")
+        super().unmask()
+
+
+@pytest.mark.parametrize(
+    ("trigger", "order"), [(Trigger.LEVEL, ["action", "unmask"]), (Trigger.EDGE, ["unmask", "action"])]
+)
+def test_level_unmasks_after_the_action_and_edge_before(work_loop, trigger, order):
+    with Log(trigger) as line:
+        attach(work_loop, line, lambda sender, count: line.log.append("action"))
+        line.log.clear()
+        line.cause()
+        fence(work_loop)
+        assert line.log == order
+
+
+@pytest.mark.parametrize("trigger", Trigger)
+def test_a_line_is_unmasked_again_after_an_action_that_raised(work_loop, trigger):
+    with Log(trigger) as line:
+
+        def fail(sender, count):
+            raise ValueError
+
+        attach(work_loop, line, fail)
+        line.cause()
+        fence(work_loop)
+        assert not line.masked
+
+
+def test_a_source_is_born_disabled_with_its_line_masked(work_loop, line, seen):
+    source = InterruptEventSource(line, seen)
+    work_loop.add_event_source(source)
+    line.cause()
+    fence(work_loop)
+
+    assert not source.enabled
+    assert line.masked
+    assert seen.calls == []
+
+
+@pytest.mark.parametrize("trigger", Trigger)
+def test_disabling_inside_the_action_leaves_the_line_masked(work_loop, trigger, seen):
+    def action(sender, count):
+        seen(sender, count)
+        sender.disable()
+
+    with SoftwareInterrupt(trigger) as line:
+        source = attach(work_loop, line, action)
+        line.cause()
+        seen.wait_for_calls(1)
+        line.cause()
+        fence(work_loop)
+
+        assert line.masked
+        assert len(seen.calls) == 1
+        source.enable()
+        seen.wait_for_calls(2)
+
+
+def test_enabling_inside_a_level_action_opens_the_line_at_once(work_loop, line, seen):
+    masked = []
+
+    def action(sender, count):
+        masked.append(line.masked)
+        sender.enable()
+        masked.append(line.masked)
+        seen(sender, count)
+
+    attach(work_loop, line, action)
+    line.cause()
+    seen.wait_for_calls(1)
+
+    assert masked == [True, False]
+
+
+def test_enables_and_disables_do_not_nest(work_loop, line, seen):
+    source = attach(work_loop, line, seen)
+    source.disable()
+    source.disable()
+    source.enable()
+    line.cause()
+    seen.wait_for_calls(1)
+
+
+# Disabled means silent
+
+
+def test_a_disabled_source_stays_silent_and_delivers_one_count_when_enabled(work_loop, line, seen):
+    source = attach(work_loop, line, seen)
+    source.disable()
+
+    for _ in range(4):
+        line.cause()
+    fence(work_loop)
+    assert seen.calls == []
+
+    source.enable()
+    fence(work_loop)
+    assert seen.counts == [4]
+
+
+@pytest.mark.parametrize("trigger", Trigger)
+def test_no_action_runs_after_disable_returned_however_hard_another_thread_tries(work_loop, trigger):
+    silent = threading.Event()
+    broken: list[int] = []
+    stop = threading.Event()
+
+    def action(sender, count):
+        if silent.is_set():
+            broken.append(count)
+
+    with SoftwareInterrupt(trigger) as line:
+        source = attach(work_loop, line, action)
+
+        def storm():
+            while not stop.is_set():
+                line.cause()
+
+        storms = [Background(storm) for _ in range(2)]
+        for _ in range(300):
+            source.disable()
+            silent.set()
+            work_loop.run_event_sources()
+            silent.clear()
+            source.enable()
+        stop.set()
+        for each in storms:
+            each.result()
+    assert broken == []
+
+
+def test_disable_waits_for_the_action_that_runs(work_loop, line, seen):
+    stage = Stage()
+
+    def action(sender, count):
+        stage.hold()
+        seen(sender, count)
+
+    source = attach(work_loop, line, action)
+    line.cause()
+    stage.await_reached()
+    disabler = Background(source.disable)
+    stage.release()
+    disabler.result()
+
+    assert len(seen.calls) == 1
+
+
+def test_what_was_drained_but_not_delivered_survives_disable_and_removal(work_loop, line, seen):
+    source = attach(work_loop, line, seen)
+    fence(work_loop)
+    with work_loop.gate:  # the thread drains, and waits for the gate with the count in hand
+        line.cause(2)
+        while source.statistics.interrupts == 0:
+            os.sched_yield()
+        source.disable()
+        work_loop.remove_event_source(source)
+    fence(work_loop)
+    assert seen.calls == []
+
+    work_loop.add_event_source(source)
+    source.enable()
+    fence(work_loop)
+    assert seen.counts == [2]
+
+
+# Refusals
+
+
+def test_a_line_has_one_source_at_a_time_and_the_second_hears_who_has_it(work_loop, line, seen):
+    first = InterruptEventSource(line, seen)
+    with pytest.raises(NoResourcesError, match="the interrupt of line is taken by InterruptEventSource on line; close"):
+        InterruptEventSource(line, seen)
+
+    first.close()
+    attach(work_loop, line, seen)
+    line.cause()
+    seen.wait_for_calls(1)
+
+
+def test_an_interrupt_that_does_not_exist_is_refused(line, seen):
+    with pytest.raises(NoInterruptError, match="line has no interrupt 3: its only interrupt has index 0"):
+        InterruptEventSource(line, seen, index=3)
+    InterruptEventSource(line, seen).close()
+
+
+def test_enabling_a_source_on_no_loop_is_refused_and_the_line_stays_masked(line, seen):
+    with InterruptEventSource(line, seen) as source:
+        with pytest.raises(NotAttachedError, match="add it to a work loop with add_event_source"):
+            source.enable()
+        assert line.masked
+
+
+def test_a_closed_source_and_a_closed_line_say_so(work_loop, line, seen):
+    source = attach(work_loop, line, seen)
+    source.close()
+    source.close()
+    with pytest.raises(ClosedError, match="cannot enable InterruptEventSource on line: it is closed; make a new one"):
+        source.enable()
+    line.close()
+    with pytest.raises(ClosedError, match="line is closed; make a new SoftwareInterrupt"):
+        InterruptEventSource(line, seen)
+    with pytest.raises(ClosedError):
+        line.cause()
+
+
+@pytest.mark.parametrize("n", [0, -1])
+def test_causing_less_than_one_interrupt_is_refused(line, n):
+    with pytest.raises(BadArgumentError, match=f"cannot cause {n} interrupts on line: n is 1 or more"):
+        line.cause(n)
+
+
+# A device that leaves
+
+
+class Departing(SoftwareInterrupt):
+    """A line whose device can leave: its next drain finds it gone, as UIO's does with EIO."""
+
+    def __init__(self) -> None:
+        self.left = False
+        self.invalidated: list[str] = []
+        super().__init__(Trigger.LEVEL, name="/dev/departing")
+
+    def leave(self) -> None:
+        self.left = True
+        os.eventfd_write(self.fileno(), 1)
+
+    def drain(self) -> int:
+        if self.left:
+            raise DeviceGoneError("/dev/departing has left")
+        return super().drain()
+
+    def mask(self) -> None:
+        if self.left:
+            raise DeviceGoneError("/dev/departing has left")
+
+    unmask = mask
+
+    def invalidate(self, reason: str) -> None:
+        self.invalidated.append(reason)
+
+
+@pytest.fixture
+def departing():
+    with Departing() as each:
+        yield each
+
+
+def test_a_departure_terminates_the_source_once_and_the_loop_goes_on(work_loop, departing, line, seen, caplog):
+    terminated: list[tuple[object, bool]] = []
+    source = attach(work_loop, departing, seen)
+    source.on_terminated = lambda sender: terminated.append((sender, work_loop.in_gate()))
+    attach(work_loop, line, seen)
+
+    departing.leave()
+    fence(work_loop)
+    fence(work_loop)
+    line.cause()
+    seen.wait_for_calls(1)
+
+    assert terminated == [(source, True)]
+    assert source.terminated
+    assert source not in work_loop.event_sources
+    assert departing.invalidated == ["/dev/departing has left"]
+    assert "the source is terminated" in caplog.text
+    with pytest.raises(ClosedError, match="its device has left") as refused:
+        source.enable()
+    assert isinstance(refused.value.__cause__, DeviceGoneError)
+    source.close()
+
+
+def test_a_departure_while_disabled_is_noticed_too(work_loop, departing, seen):
+    source = attach(work_loop, departing, seen)
+    source.disable()
+    departing.leave()
+    source_gone = threading.Event()
+    source.on_terminated = lambda sender: source_gone.set()
+    with pytest.raises(DeviceGoneError):
+        source.enable()  # the line says so to whoever asks
+
+    assert seen.calls == []
+
+
+def test_what_came_before_the_departure_is_still_delivered(work_loop, departing, seen):
+    source = attach(work_loop, departing, seen)
+    fence(work_loop)
+    with work_loop.gate:
+        departing.cause(3)
+        while source.statistics.interrupts == 0:
+            os.sched_yield()
+        departing.leave()
+        work_loop.run_event_sources()
+
+    assert seen.counts == [3]
+    assert source.terminated
+
+
+def test_a_failing_on_terminated_breaks_nothing(work_loop, departing, line, seen, caplog):
+    source = attach(work_loop, departing, seen)
+    source.on_terminated = lambda sender: 1 // 0
+    attach(work_loop, line, seen)
+    departing.leave()
+    fence(work_loop)
+    line.cause()
+    seen.wait_for_calls(1)
+    assert "on_terminated raised" in caplog.text

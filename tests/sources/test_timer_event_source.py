@@ -1,0 +1,215 @@
+"""Timers: one call per arming, never early, silent once cancelled."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from helpers import DEADLINE_S, Background, Stage
+
+from uio_workloop import BadArgumentError, ClosedError, TimerEventSource, WorkLoop
+from uio_workloop.clock import monotonic_ns
+from uio_workloop.testing.fence import fence
+
+LONG_NS = 3_600 * 10**9
+
+
+@pytest.fixture
+def timer(work_loop, seen):
+    source = TimerEventSource(seen)
+    work_loop.add_event_source(source)
+    return source
+
+
+def test_a_timer_fires_once_and_not_before_its_deadline(work_loop, seen):
+    late_ns: list[int] = []
+    deadline_ns = monotonic_ns() + 5_000_000
+
+    def action(sender):
+        late_ns.append(monotonic_ns() - deadline_ns)
+        seen(sender)
+
+    timer = TimerEventSource(action)
+    work_loop.add_event_source(timer)
+    timer.wake_at_ns(deadline_ns)
+    seen.wait_for_calls(1)
+    fence(work_loop)
+
+    assert len(late_ns) == 1
+    assert late_ns[0] >= 0
+    assert timer.deadline_ns is None
+
+
+@pytest.mark.parametrize("arm", [lambda timer: timer.set_timeout_ns(0), lambda timer: timer.wake_at_ns(1)])
+def test_a_timeout_of_zero_and_a_deadline_in_the_past_fire_on_the_next_pass(timer, seen, arm):
+    arm(timer)
+    seen.wait_for_calls(1)
+
+
+@pytest.mark.parametrize(("unit", "ns"), [("ns", 1), ("us", 1_000), ("ms", 1_000_000)])
+def test_units_are_what_they_say(timer, unit, ns):
+    before = monotonic_ns()
+    getattr(timer, f"set_timeout_{unit}")(10**12 // ns)
+    assert before + 10**12 <= timer.deadline_ns <= monotonic_ns() + 10**12
+
+
+def test_arming_again_replaces_the_deadline(timer, seen, work_loop):
+    timer.set_timeout_ns(LONG_NS)
+    timer.set_timeout_ns(0)
+    seen.wait_for_calls(1)
+    timer.set_timeout_ns(0)
+    timer.set_timeout_ns(LONG_NS)
+    fence(work_loop)
+    assert len(seen.calls) <= 2  # the pass may have come between the two
+
+
+def test_a_timer_armed_again_in_its_action_is_periodic(work_loop, seen):
+    def action(sender):
+        seen(sender)
+        sender.set_timeout_us(100)
+
+    timer = TimerEventSource(action)
+    work_loop.add_event_source(timer)
+    timer.set_timeout_ns(0)
+    seen.wait_for_calls(20)
+
+
+def test_a_deadline_set_before_the_timer_is_on_a_loop_is_kept(work_loop, seen):
+    timer = TimerEventSource(seen)
+    timer.set_timeout_ns(0)
+    assert seen.calls == []
+    work_loop.add_event_source(timer)
+    seen.wait_for_calls(1)
+
+
+def test_a_cancelled_timer_is_silent_and_enabling_does_not_bring_it_back(timer, seen, work_loop):
+    with work_loop.gate:  # the loop's thread has read the expiry, perhaps, but cannot act on it
+        timer.set_timeout_ns(0)
+        timer.cancel_timeout()
+    timer.enable()
+    fence(work_loop)
+    timer.cancel_timeout()
+
+    assert seen.calls == []
+
+
+def test_a_stale_expiry_does_not_fire_the_new_deadline(timer, seen, work_loop):
+    for _ in range(200):
+        with work_loop.gate:
+            timer.set_timeout_ns(0)
+            Background(lambda: None).result()  # lets the loop's thread read the expiry and wait for the gate
+            timer.set_timeout_ns(LONG_NS)
+    fence(work_loop)
+
+    assert seen.calls == []
+    assert timer.deadline_ns is not None
+
+
+def test_no_action_runs_after_cancel_returned_however_hard_the_timer_fires(work_loop):
+    silent = threading.Event()
+    broken: list[int] = []
+
+    def action(sender):
+        if silent.is_set():
+            broken.append(1)
+
+    timer = TimerEventSource(action)
+    work_loop.add_event_source(timer)
+    for turn in range(500):
+        timer.set_timeout_ns(turn * 100)
+        timer.cancel_timeout()
+        silent.set()
+        work_loop.run_event_sources()
+        silent.clear()
+
+    assert broken == []
+
+
+def test_a_deadline_that_passes_while_disabled_fires_when_enabled(timer, seen, work_loop):
+    timer.disable()
+    timer.set_timeout_ns(0)
+    fence(work_loop)
+    assert seen.calls == []
+
+    timer.enable()
+    seen.wait_for_calls(1)
+
+
+def test_disabling_and_enabling_before_the_deadline_keeps_it(timer):
+    timer.set_timeout_ns(LONG_NS)
+    deadline_ns = timer.deadline_ns
+    timer.disable()
+    timer.enable()
+    assert timer.deadline_ns == deadline_ns
+
+
+def test_a_deadline_that_has_fired_does_not_fire_again(timer, seen, work_loop):
+    timer.set_timeout_ns(0)
+    seen.wait_for_calls(1)
+    timer.disable()
+    timer.enable()
+    work_loop.enable_all_event_sources()
+    fence(work_loop)
+
+    assert len(seen.calls) == 1
+
+
+def test_cancelling_waits_for_the_action_that_runs(work_loop, seen):
+    stage = Stage()
+
+    def action(sender):
+        stage.hold()
+        seen(sender)
+
+    timer = TimerEventSource(action)
+    work_loop.add_event_source(timer)
+    timer.set_timeout_ns(0)
+    stage.await_reached()
+    canceller = Background(timer.cancel_timeout)
+    stage.release()
+    canceller.result()
+
+    assert len(seen.calls) == 1
+
+
+def test_a_removed_timer_is_silent_and_fires_its_old_deadline_when_added_and_enabled(timer, seen, work_loop):
+    timer.set_timeout_ns(1_000_000)
+    work_loop.remove_event_source(timer)
+    fence(work_loop)
+    seen_before = len(seen.calls)
+    with WorkLoop("other") as other:
+        other.add_event_source(timer)
+        fence(other)
+        assert len(seen.calls) == seen_before
+        timer.enable()
+        if not seen_before:
+            seen.wait_for_calls(1)
+
+
+@pytest.mark.parametrize("delay", [-1, -(10**12)])
+def test_a_timeout_below_zero_is_refused_and_the_deadline_untouched(timer, delay):
+    timer.set_timeout_ns(LONG_NS)
+    deadline_ns = timer.deadline_ns
+    with pytest.raises(BadArgumentError, match=f"cannot set TimerEventSource to {delay} ns: a timeout is 0 or more"):
+        timer.set_timeout_ns(delay)
+    with pytest.raises(BadArgumentError, match="an instant of CLOCK_MONOTONIC is positive"):
+        timer.wake_at_ns(0)
+    assert timer.deadline_ns == deadline_ns
+
+
+def test_a_closed_timer_says_so(timer):
+    timer.close()
+    timer.close()
+    with pytest.raises(ClosedError, match="cannot arm TimerEventSource: it is closed"):
+        timer.set_timeout_ns(0)
+    timer.cancel_timeout()
+
+
+def test_many_timers_on_one_loop_all_fire(work_loop):
+    fired = threading.Semaphore(0)
+    timers = [TimerEventSource(lambda sender: fired.release()) for _ in range(100)]
+    for number, timer in enumerate(timers):
+        work_loop.add_event_source(timer)
+        timer.set_timeout_us(number * 10)
+    for _ in timers:
+        assert fired.acquire(timeout=DEADLINE_S)

@@ -1,0 +1,33 @@
+"""python -m uio_workloop."""
+
+from __future__ import annotations
+
+import io
+import logging
+import sys
+
+
+def run() -> int:
+    """Hand over to the command line, if what it is made of is installed."""
+    try:
+        from uio_workloop.cli.main import main
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] not in {"click", "rich"}:
+            raise
+        print(
+            f"uio_workloop: the command line needs {error.name}, which is not installed; "
+            "pip install 'uio-workloop[cli]' brings it",
+            file=sys.stderr,
+        )
+        return 2
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that has no µ shows a ? and is not worth a traceback
+    logging.getLogger("uio_workloop").setLevel(
+        logging.ERROR
+    )  # of a departure the verbs tell in a sentence of their own
+    main(prog_name="uio_workloop")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run())
