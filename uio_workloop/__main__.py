@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import sys
 
@@ -20,11 +19,8 @@ def run() -> int:
             file=sys.stderr,
         )
         return 2
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a terminal that has no µ shows a ? and is not worth a traceback
-    logging.getLogger("uio_workloop").setLevel(
-        logging.ERROR
-    )  # of a departure the verbs tell in a sentence of their own
+    # Of a device that leaves the verbs tell in a sentence of their own; the loop's warning would be a second one.
+    logging.getLogger("uio_workloop").setLevel(logging.ERROR)
     main(prog_name="uio_workloop")
     return 0
 

@@ -348,6 +348,8 @@ class WorkLoop:
 
     def _serve(self) -> list[EventSource]:
         """One pass over the sources with work, gate held throughout; returns them."""
+        if not self._work and not self._visit_all:  # a wake-up whose work is done already
+            return []
         with self.gate:
             if self._closing:
                 return []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import time
 from collections.abc import Callable
 from typing import Any
@@ -85,10 +86,12 @@ class Conversation:
     def _pump(self, done: Callable[[], bool], timeout_s: float) -> bool:
         end = time.monotonic() + timeout_s
         while not done():
-            channels = readable(self._open, end - time.monotonic())
-            if not channels:
+            remaining_s = end - time.monotonic()
+            if (
+                remaining_s <= 0
+            ):  # asked here and not of poll: a guest that never stops talking is always readable
                 return False
-            for channel in channels:
+            for channel in readable(self._open, remaining_s):
                 self._read(channel)
             if not self._open and not done():
                 raise self._lost("the guest ended before COMMAND did")
@@ -126,4 +129,7 @@ def write_all(descriptor: int, data: bytes) -> None:
     """Write everything, waiting for a slow reader."""
     view = memoryview(data)
     while view:
-        view = view[os.write(descriptor, view) :]
+        try:
+            view = view[os.write(descriptor, view) :]
+        except BlockingIOError:  # somebody made our output non-blocking
+            select.select([], [descriptor], [])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -78,26 +79,31 @@ def run_tool(
     *,
     cwd: Path | None = None,
     environment: Mapping[str, str] | None = None,
-    input_bytes: bytes | None = None,
+    input_bytes: bytes = b"",
+    check: bool = True,
 ) -> bytes:
-    """Run a host tool to its end and return what it printed.
+    """Run a host tool to its end and return what it printed. If we are interrupted, it ends with its children.
 
     Raises:
-        LabError: it failed; says for what it was run and shows the end of what it said.
+        LabError: it failed and `check` is true; says for what it was run and shows the end of what it said.
     """
-    words = [require_tool(str(command[0])), *map(str, command[1:])]
-    done = subprocess.run(
-        words,
+    with subprocess.Popen(
+        [require_tool(str(command[0])), *map(str, command[1:])],
         cwd=cwd,
         env={**os.environ, "LC_ALL": "C", **(environment or {})},
-        input=input_bytes if input_bytes is not None else b"",
-        capture_output=True,
-        check=False,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,  # a group of its own, so that the whole of `make` can be ended
         preexec_fn=tied_to_this_process(),
-    )
-    if done.returncode:
-        said = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()[-12:]
-        raise LabError(
-            f"cannot {purpose}: {command[0]} failed with status {done.returncode}:\n  " + "\n  ".join(said)
-        )
-    return done.stdout
+    ) as process:
+        try:
+            output, errors = process.communicate(input_bytes)
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    if check and process.returncode:
+        said = (errors or output).decode(errors="replace").strip().splitlines()[-12:]
+        status = process.returncode
+        raise LabError(f"cannot {purpose}: {command[0]} failed with status {status}:\n  " + "\n  ".join(said))
+    return output

@@ -27,7 +27,7 @@ def kvm_works(machine: Machine, version: str, cache: Cache, progress: Progress) 
     def probe(path: Path) -> None:
         progress.step("seeing whether KVM works here")
         works = boots(replace(machine, kvm=True))
-        progress.step("it does" if works else "it does not; the guest will be emulated")
+        progress.step("KVM works" if works else "KVM does not work here: guests will be emulated")
         path.write_text("yes" if works else "no")
 
     answer = cache.part(f"kvm/{BOOT_ID.read_text().strip()}-{version}", probe)

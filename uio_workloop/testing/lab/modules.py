@@ -136,7 +136,8 @@ class Builder:
         # BTF would want pahole and the uncompressed kernel; MAKEFLAGS is not ours if `make lab` started us
         run_tool(
             [
-                *("make", f"-j{os.cpu_count() or 1}", "-C", headers, f"M={directory}", *compiler(headers)),
+                *("make", f"-j{os.cpu_count() or 1}", "-C", headers, f"M={directory}"),
+                *compiler(headers),
                 *(f"ARCH={self.architecture.kernel}", "CONFIG_DEBUG_INFO_BTF_MODULES=", "modules"),
             ],
             f"build the modules in {directory.name} for kernel {self.kernel.version}",
@@ -189,7 +190,7 @@ def local_headers(headers: Path, workshop: Path) -> Path:
 
 
 def compiler(headers: Path) -> list[str]:
-    """What to tell make: Debian's headers name the version of gcc that built the kernel; any other does as well."""
+    """What to tell make: Debian's headers name the gcc that built the kernel; another one does as well."""
     variables = headers / ".kernelvariables"
     named = re.search(r"\bgcc-\d+\b", variables.read_text()) if variables.exists() else None
     return ["CC=gcc"] if named and find_tool(named[0]) is None else []

@@ -6,13 +6,12 @@ Sources, keys, proxies and preferences stay the machine's. Nothing is installed,
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from uio_workloop.errors import LabError
 from uio_workloop.testing.lab.cache import Cache
-from uio_workloop.testing.lab.host import find_tool, require_tool, run_tool
+from uio_workloop.testing.lab.host import find_tool, run_tool
 
 # "#clear" because a machine's own hooks after `apt-get update` want root, and act on the machine's own cache.
 CONFIGURATION = """\
@@ -60,11 +59,8 @@ class Apt:
         A source that cannot be reached is no error here: what is missing shows when a package is looked for.
         """
         with self.cache.lock("apt"):
-            subprocess.run(
-                [require_tool("apt-get"), "-c", self.configuration, "-qq", "update"],
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                check=False,
+            run_tool(
+                ["apt-get", "-c", self.configuration, "-qq", "update"], "fetch the package lists", check=False
             )
 
     def names(self, prefix: str) -> list[str]:
@@ -77,13 +73,11 @@ class Apt:
 
     def _ask(self, *words: str) -> str:
         with self.cache.lock("apt"):  # not while another run replaces the lists
-            done = subprocess.run(
-                [require_tool("apt-cache"), "-c", self.configuration, *words],
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                check=False,  # apt-cache show of one unknown name fails, and still shows the others
+            # apt-cache show of one unknown name fails, and still shows the others
+            shown = run_tool(
+                ["apt-cache", "-c", self.configuration, *words], "look for packages", check=False
             )
-        return done.stdout.decode(errors="replace")
+        return shown.decode(errors="replace")
 
     def unpack(self, names: Sequence[str], destination: Path) -> None:
         """Download the packages and unpack them into `destination`; no maintainer script runs.

@@ -43,7 +43,8 @@
  *
  * Locks, outermost first:
  *
- *   register_lock (uio_dummy_register_lock) the UIO core's doors
+ *   uio_dummy_register_lock
+ *                one device at a time in or out of the UIO core
  *   raise_lock   one raise at a time from sysfs, each waited for
  *   period_lock  one change of the timer at a time
  *   mask_lock    the masked flag and the disable depth that goes with it

@@ -1,0 +1,59 @@
+# uio_workloop: `make` shows what there is.
+# Everything is installed into .venv; the lab keeps its kernel in ~/.cache/uio_workloop.
+
+PYTHON  ?= python3
+VENV    := .venv
+PY      := $(VENV)/bin/python
+SECONDS ?= 10
+DEVICE  ?=
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-host test-lab lint lab lab-packages clean
+
+help: ## show this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+demo: $(VENV)/.installed ## dispatch interrupts for 10 s; DEVICE=/dev/uio0 (or 1234:11e8, gpiochip0:17) for real ones
+	@$(PY) -m uio_workloop demo --seconds $(SECONDS) $(DEVICE)
+
+test: test-host test-lab ## every test: on this machine, then in a virtual machine with real interrupts
+
+test-host: $(VENV)/.installed
+	$(PY) -m pytest tests --ignore=tests/lab
+
+test-lab: lab-packages
+	$(PY) -m uio_workloop.testing.lab -- env UIO_WORKLOOP_REQUIRE_LAB=1 $(CURDIR)/$(PY) -m pytest -p no:cacheprovider -s tests/lab
+
+lint: $(VENV)/.installed ## formatting, style, types, and that imports point down
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports --no-cache
+
+lab: lab-packages ## run a command in the virtual machine: make lab CMD='cat /proc/interrupts'
+	@$(PY) -m uio_workloop.testing.lab -- sh -c '$(if $(CMD),$(CMD),cat /proc/interrupts)'
+
+clean: ## remove what was built here
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# What the lab needs of Debian: root installs it, everybody else is told the line.
+lab-packages: $(VENV)/.installed
+	@missing=$$($(PY) -m uio_workloop.testing.lab.host) && \
+	$(call install,$$missing)
+
+$(VENV)/.installed: pyproject.toml
+	@$(PYTHON) -c 'import ensurepip, sys; assert sys.version_info >= (3, 11)' 2>/dev/null || { $(call install,python3 python3-venv); }
+	@echo "installing uio_workloop into $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(PY) -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+# $(call install,PACKAGES): a shell command; nothing to do if PACKAGES is empty.
+define install
+packages="$(1)"; line="apt-get install --yes --no-install-recommends $$packages"; \
+if [ -z "$$packages" ]; then :; \
+elif [ "$$(id -u)" = 0 ]; then echo "$$line" && apt-get update --quiet=2 && DEBIAN_FRONTEND=noninteractive $$line --quiet=2; \
+else echo "packages are missing; as root, run: $$line" >&2; exit 1; fi
+endef
