@@ -59,9 +59,9 @@ class Background:
     def finished(self) -> bool:
         return not self._thread.is_alive()
 
-    def result(self) -> Any:
-        self._thread.join(DEADLINE_S)
-        assert self.finished, f"{self._fn} did not return in {DEADLINE_S} s"
+    def result(self, timeout_s: float = DEADLINE_S) -> Any:
+        self._thread.join(timeout_s)
+        assert self.finished, f"{self._fn} did not return in {timeout_s} s"
         if self._error is not None:
             raise self._error
         return self._outcome

@@ -6,14 +6,18 @@ Source: PCI Local Bus Specification 3.0, section 6.2.2; Documentation/PCI/sysfs-
 from __future__ import annotations
 
 import os
+import struct
 from dataclasses import dataclass
 
 DEVICES = "/sys/bus/pci/devices"
 
-# The Interrupt Disable bit is bit 10 of the command register at offset 4: bit 2 of the byte at offset 5. One byte is
-# read and written, so that the low command byte (Bus Master, Memory Space) is never touched.
-_COMMAND_HIGH_BYTE = 5
-_INTERRUPT_DISABLE = 0x04
+# Interrupt Disable is bit 10 of the command register. The register is read and written as the 16-bit word it is, as
+# pci_intx() of the kernel does: writing only its high byte would spare the low one (Bus Master, Memory Space) a race,
+# but QEMU before 8.2 re-evaluates the line only on a write that covers the low byte, so that an interrupt pending
+# while masked would never come, and a line masked by us would stay asserted until the kernel gives up on it.
+_COMMAND = 4
+_COMMAND_WORD = struct.Struct("<H")
+_INTERRUPT_DISABLE = 1 << 10
 
 _IORESOURCE_IO = 0x100
 _IORESOURCE_MEM = 0x200
@@ -31,14 +35,17 @@ class Bar:
 
 def mask_intx(config_fd: int) -> None:
     """Set Interrupt Disable. ENODEV: the device has left."""
-    byte = os.pread(config_fd, 1, _COMMAND_HIGH_BYTE)[0]
-    os.pwrite(config_fd, bytes((byte | _INTERRUPT_DISABLE,)), _COMMAND_HIGH_BYTE)
+    os.pwrite(config_fd, _COMMAND_WORD.pack(_read_command(config_fd) | _INTERRUPT_DISABLE), _COMMAND)
 
 
 def unmask_intx(config_fd: int) -> None:
     """Clear Interrupt Disable. ENODEV: the device has left."""
-    byte = os.pread(config_fd, 1, _COMMAND_HIGH_BYTE)[0]
-    os.pwrite(config_fd, bytes((byte & ~_INTERRUPT_DISABLE,)), _COMMAND_HIGH_BYTE)
+    os.pwrite(config_fd, _COMMAND_WORD.pack(_read_command(config_fd) & ~_INTERRUPT_DISABLE), _COMMAND)
+
+
+def _read_command(config_fd: int) -> int:
+    (command,) = _COMMAND_WORD.unpack(os.pread(config_fd, _COMMAND_WORD.size, _COMMAND))
+    return int(command)
 
 
 def bars(address: str) -> dict[int, Bar]:

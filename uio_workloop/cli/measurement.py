@@ -91,11 +91,12 @@ class Measurement:
         Raises:
             DeviceError: the device cannot be made to interrupt.
         """
-        self._started_ns = monotonic_ns()
-        self._tick_at_ns = self._started_ns + TICK_NS
-        self._timer.wake_at_ns(self._tick_at_ns)
-        self._subject.start(self._loop)
-        self._interrupt.enable()
+        with self._loop.gate:  # so that no timer of the subject's causes an interrupt before we can hear it
+            self._started_ns = monotonic_ns()
+            self._tick_at_ns = self._started_ns + TICK_NS
+            self._timer.wake_at_ns(self._tick_at_ns)
+            self._subject.start(self._loop)
+            self._interrupt.enable()
 
     def stop(self) -> Snapshot:
         """Have the subject interrupt no more, let the loop deliver what is under way, and take the final count.

@@ -87,9 +87,7 @@ class Conversation:
         end = time.monotonic() + timeout_s
         while not done():
             remaining_s = end - time.monotonic()
-            if (
-                remaining_s <= 0
-            ):  # asked here and not of poll: a guest that never stops talking is always readable
+            if remaining_s <= 0:  # not left to poll: a guest that never stops talking is always readable
                 return False
             for channel in readable(self._open, remaining_s):
                 self._read(channel)

@@ -82,7 +82,7 @@ def run_tool(
     input_bytes: bytes = b"",
     check: bool = True,
 ) -> bytes:
-    """Run a host tool to its end and return what it printed. If we are interrupted, it ends with its children.
+    """Run a host tool to its end and return what it printed. An interrupt ends it and its children.
 
     Raises:
         LabError: it failed and `check` is true; says for what it was run and shows the end of what it said.

@@ -1,0 +1,135 @@
+"""Devices that leave while a source waits on them: by unbinding, by hot-unplug, with their chip."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import pytest
+from helpers import DEADLINE_S, Background, attach
+from lab_devices import Dummy, write
+from lab_devices import EduRegisters as Edu
+
+from uio_workloop import ClosedError, DeviceGoneError, InterruptEventSource, PciDevice, TimerEventSource, WorkLoop
+from uio_workloop.testing.fence import fence
+from uio_workloop.testing.lab import guest
+
+
+class Witness:
+    """Hears of a termination: how often, where, and with the gate or without."""
+
+    def __init__(self, source: InterruptEventSource, work_loop: WorkLoop) -> None:
+        self.heard: list[tuple[bool, bool]] = []
+        self._work_loop = work_loop
+        self._event = threading.Event()
+        source.on_terminated = self.hear
+
+    def hear(self, sender: InterruptEventSource) -> None:
+        self.heard.append((self._work_loop.in_gate(), self._work_loop.on_thread()))
+        self._event.set()
+
+    def await_once(self) -> None:
+        assert self._event.wait(DEADLINE_S), "the source was not terminated"
+        fence(self._work_loop)
+        assert self.heard == [(True, True)]
+
+
+def check_that_a_departure_is_survived(
+    work_loop: WorkLoop, device: PciDevice | Dummy, leave: Callable[[], None], other: Dummy, seen
+) -> None:
+    """`device` has an enabled source and leaves; a timer and the source on `other` must go on."""
+    provider, registers = (device, device.bar(0)) if isinstance(device, PciDevice) else (device.device, device.registers)
+    source = attach(work_loop, provider, lambda sender, count: None)
+    attach(work_loop, other.device, lambda sender, count: (other.acknowledge(), seen(sender, count)))
+    ticks = threading.Semaphore(0)
+    timer = TimerEventSource(lambda sender: (ticks.release(), sender.set_timeout_ms(1)))
+    work_loop.add_event_source(timer)
+    timer.set_timeout_ns(0)
+    witness = Witness(source, work_loop)
+    fence(work_loop)
+
+    leave()
+    witness.await_once()
+
+    for access in (lambda: registers.read32(0), lambda: registers.write32(0, 0), lambda: provider.event_count):
+        with pytest.raises(DeviceGoneError, match="has left"):
+            access()
+    with pytest.raises(ClosedError, match="its device has left"):
+        source.enable()
+    with pytest.raises(DeviceGoneError, match="has left"):
+        InterruptEventSource(provider, lambda sender, count: None)
+    other.cause()
+    seen.wait_for_calls(1)
+    while ticks.acquire(blocking=False):
+        pass
+    assert ticks.acquire(timeout=DEADLINE_S)
+    work_loop.close()
+
+
+@pytest.fixture
+def dummy(make_dummy):
+    return make_dummy()
+
+
+@pytest.fixture
+def other(dummy):
+    """The second device of the module."""
+    opened = Dummy(1)
+    yield opened
+    opened.close()
+
+
+def test_unbinding_a_uio_driver_terminates_its_source_and_nothing_else(dummy, other, seen, show):
+    with WorkLoop() as loop:
+        check_that_a_departure_is_survived(loop, dummy, dummy.unbind, other, seen)
+    show("uio_dummy unbound while a source waited: terminated once, registers gone, the others went on")
+
+
+def test_unbinding_a_pci_driver_terminates_its_source_and_nothing_else(cards, other, seen, show):
+    def unbind() -> None:
+        write("/sys/bus/pci/drivers/uio_pci_generic/unbind", cards[1].address)
+
+    with WorkLoop() as loop:
+        check_that_a_departure_is_survived(loop, cards[1], unbind, other, seen)
+    guest.bind_to_uio(cards[1].address)
+    with PciDevice.find(cards[1].address) as back:
+        assert back.bar(0).read32(Edu.IDENTITY) == 0x010000ED
+    show("edu unbound while a source waited: terminated once, registers gone, the others went on; back after bind")
+
+
+def test_hot_unplugging_a_card_terminates_its_source_and_nothing_else(cards, other, seen, show):
+    with WorkLoop() as loop:
+        check_that_a_departure_is_survived(loop, cards[1], lambda: guest.unplug("edu1"), other, seen)
+    address = guest.plug_edu("edu1")
+    with PciDevice.find(address) as back:
+        assert back.bar(0).read32(Edu.IDENTITY) == 0x010000ED
+    show("edu hot-unplugged while a source waited: terminated once, registers gone, the others went on; back when plugged")
+
+
+def test_a_departure_under_load_terminates_once(dummy, work_loop, show):
+    counted = threading.Semaphore(0)
+    source = attach(work_loop, dummy.device, lambda sender, count: (dummy.acknowledge(), counted.release()))
+    witness = Witness(source, work_loop)
+    write(f"/sys/devices/platform/{dummy.platform_name}/period_ns", "100000")
+    for _ in range(200):
+        assert counted.acquire(timeout=DEADLINE_S)
+
+    dummy.unbind()
+    witness.await_once()
+
+
+def test_a_device_that_leaves_while_its_source_is_disabled_is_noticed(dummy, work_loop):
+    source = attach(work_loop, dummy.device, lambda sender, count: None)
+    source.disable()
+    witness = Witness(source, work_loop)
+    dummy.unbind()
+    witness.await_once()
+
+
+def test_a_blocking_wait_ends_when_the_device_leaves(dummy):
+    waiter = Background(dummy.device.wait)
+    while dummy.device._claim._holder is None:
+        assert not waiter.finished
+    dummy.unbind()
+    with pytest.raises(DeviceGoneError, match="has left"):
+        waiter.result()
