@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 
@@ -127,9 +128,10 @@ def test_a_device_that_leaves_while_its_source_is_disabled_is_noticed(dummy, wor
 
 
 def test_a_blocking_wait_ends_when_the_device_leaves(dummy):
+    dummy.device.wait(0)  # the line is found out now, not while the device leaves
     waiter = Background(dummy.device.wait)
     while dummy.device._claim._holder is None:
-        assert not waiter.finished
+        os.sched_yield()
     dummy.unbind()
     with pytest.raises(DeviceGoneError, match="has left"):
         waiter.result()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+from pathlib import Path
 
 import pytest
 from helpers import attach
@@ -15,6 +17,20 @@ LINE = 7
 KERNEL_BUFFER = 16
 
 
+def interrupt_threads(handler: str) -> list[int]:
+    """The kernel threads `irq/NUMBER-HANDLER`; the kernel cuts names to 15 characters."""
+    comms = {int(path.parent.name): path.read_text() for path in Path("/proc").glob("[0-9]*/comm")}
+    return [pid for pid, comm in comms.items() if comm.startswith("irq/") and handler in comm]
+
+
+@pytest.fixture(autouse=True)
+def own_processors():
+    """Whatever `Toggle` does to this thread's affinity ends with the test."""
+    had = os.sched_getaffinity(0)
+    yield
+    os.sched_setaffinity(0, had)
+
+
 @pytest.fixture
 def gpio_line():
     guest.set_gpio(LINE, False)
@@ -23,11 +39,18 @@ def gpio_line():
 
 
 class Toggle:
-    """Makes edges from outside, as a wire would."""
+    """Makes edges from outside, as a wire would, none before the kernel's interrupt thread has numbered the last.
+
+    Edges closer than that fold into one before they get a sequence number, so nobody could account for them. The
+    thread runs at real-time priority: on the same processor it preempts whoever makes the edge, at once.
+    """
 
     def __init__(self) -> None:
         self.high = False
         self.made = 0
+        for thread in interrupt_threads("uio_work"):
+            os.sched_setaffinity(thread, {0})
+        os.sched_setaffinity(0, {0})
 
     def __call__(self, n: int) -> None:
         for _ in range(n):

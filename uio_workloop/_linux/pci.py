@@ -43,6 +43,11 @@ def unmask_intx(config_fd: int) -> None:
     os.pwrite(config_fd, _COMMAND_WORD.pack(_read_command(config_fd) & ~_INTERRUPT_DISABLE), _COMMAND)
 
 
+def intx_is_masked(config_fd: int) -> bool:
+    """Whether Interrupt Disable is set. ENODEV: the device has left."""
+    return bool(_read_command(config_fd) & _INTERRUPT_DISABLE)
+
+
 def _read_command(config_fd: int) -> int:
     (command,) = _COMMAND_WORD.unpack(os.pread(config_fd, _COMMAND_WORD.size, _COMMAND))
     return int(command)

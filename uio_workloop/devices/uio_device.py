@@ -139,10 +139,11 @@ class UioDevice:
             raise DeviceGoneError(f"{self.name} has left", path=self.node) from error
 
     def wait(self, timeout_ns: int | None = None) -> int:
-        """Unmask the interrupt, wait for it, and return how many came since the last wait; 0 on time-out.
+        """Wait for the interrupt and return how many came since the last wait; 0 on time-out.
 
-        For programs without a loop: acknowledge the device, then wait again. The first wait counts from the moment the
-        device was opened.
+        For programs without a loop: acknowledge the device, then wait again. The line is unmasked when the caller comes
+        back and nothing is pending, so never before he had the chance to acknowledge. The first wait counts from the
+        moment the device was opened.
 
         Args:
             timeout_ns: how long to wait; None waits for ever, 0 only looks.
@@ -161,6 +162,9 @@ class UioDevice:
         self._claim.take(0, _Waiter())
         try:
             line = self._interrupt_line()
+            pending = line.drain()
+            if pending:
+                return pending
             line.unmask()
             return _wait_for(line, deadline)
         finally:

@@ -11,7 +11,10 @@ from uio_workloop.interrupts.uio_interrupt import UioInterrupt
 class PciInterrupt(UioInterrupt):
     """A level-triggered line behind a UIO driver without irqcontrol, which is what uio_pci_generic is.
 
-    The kernel's handler sets Interrupt Disable at every interrupt; clearing it is left to us.
+    The kernel's handler sets Interrupt Disable at every interrupt; clearing it is left to us. So there is one interrupt
+    between two unmaskings at most, and one only if that bit is set. The kernel's count says more on a shared line: when
+    another card interrupts, the handler of a card that waits to be acknowledged finds it pending, and counts it again.
+    Those are not counted here, at the price of one read of configuration space per interrupt.
 
     Args:
         config_fd: of the function's configuration space in sysfs; lent by the device.
@@ -22,6 +25,14 @@ class PciInterrupt(UioInterrupt):
     def __init__(self, fd: int, config_fd: int, name: str, total: int, claim: Claim) -> None:
         super().__init__(fd, name, Trigger.LEVEL, total, claim)
         self._config_fd = config_fd
+
+    def drain(self) -> int:
+        if not super().drain():
+            return 0
+        try:
+            return int(pci.intx_is_masked(self._config_fd))
+        except OSError as error:
+            raise self._gone() from error
 
     def mask(self) -> None:
         try:
