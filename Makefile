@@ -23,7 +23,7 @@ test-host: $(VENV)/.installed
 	$(PY) -m pytest tests --ignore=tests/lab
 
 test-lab: lab-packages
-	$(PY) -m uio_workloop.testing.lab -- env UIO_WORKLOOP_REQUIRE_LAB=1 $(CURDIR)/$(PY) -m pytest -p no:cacheprovider -s tests/lab
+	$(PY) -m uio_workloop.testing.lab --device pci-testdev -- env UIO_WORKLOOP_REQUIRE_LAB=1 $(CURDIR)/$(PY) -m pytest -p no:cacheprovider -s tests/lab
 
 lint: $(VENV)/.installed ## formatting, style, types, and that imports point down
 	$(VENV)/bin/ruff format --check .

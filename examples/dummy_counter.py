@@ -1,7 +1,7 @@
 """Count the interrupts of a UIO device of the uio_dummy module, and how long they take to get here.
 
-    python examples/dummy_counter.py [/dev/uio0]
-    echo 5 > /sys/class/uio/uio0/device/raise      in another terminal; Ctrl-C ends it
+python examples/dummy_counter.py [/dev/uio0]
+echo 5 > /sys/class/uio/uio0/device/raise      in another terminal; Ctrl-C ends it
 """
 
 import sys

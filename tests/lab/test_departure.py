@@ -39,7 +39,9 @@ def check_that_a_departure_is_survived(
     work_loop: WorkLoop, device: PciDevice | Dummy, leave: Callable[[], None], other: Dummy, seen
 ) -> None:
     """`device` has an enabled source and leaves; a timer and the source on `other` must go on."""
-    provider, registers = (device, device.bar(0)) if isinstance(device, PciDevice) else (device.device, device.registers)
+    provider, registers = (
+        (device, device.bar(0)) if isinstance(device, PciDevice) else (device.device, device.registers)
+    )
     source = attach(work_loop, provider, lambda sender, count: None)
     attach(work_loop, other.device, lambda sender, count: (other.acknowledge(), seen(sender, count)))
     ticks = threading.Semaphore(0)
@@ -104,7 +106,9 @@ def test_hot_unplugging_a_card_terminates_its_source_and_nothing_else(cards, oth
     address = guest.plug_edu("edu1")
     with PciDevice.find(address) as back:
         assert back.bar(0).read32(Edu.IDENTITY) == 0x010000ED
-    show("edu hot-unplugged while a source waited: terminated once, registers gone, the others went on; back when plugged")
+    show(
+        "edu hot-unplugged while a source waited: terminated once, registers gone, the others went on; back when plugged"
+    )
 
 
 def test_a_departure_under_load_terminates_once(dummy, work_loop, show):

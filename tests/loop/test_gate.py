@@ -238,7 +238,9 @@ def test_a_waiter_interrupted_while_queueing_leaves_the_gate_usable(gate):
 
     had = signal.signal(signal.SIGUSR1, interrupt)
     try:
-        poker = Background(lambda: (wait_for_waiters(gate, 1), signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR1)))
+        poker = Background(
+            lambda: (wait_for_waiters(gate, 1), signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR1))
+        )
         with pytest.raises(Impatience):
             enter(gate)
         poker.result()

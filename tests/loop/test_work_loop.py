@@ -476,7 +476,9 @@ def test_a_run_of_errors_disables_the_source_and_not_the_loop(line, edge_line, s
         line.cause()
         fence(loop)
         assert seen.total == 3
-        assert caplog.records[-1].getMessage().startswith("InterruptEventSource on line: disabled after 3 errors in a row")
+        assert (
+            caplog.records[-1].getMessage().startswith("InterruptEventSource on line: disabled after 3 errors in a row")
+        )
 
 
 def test_a_success_between_errors_starts_the_run_anew(line, seen):

@@ -31,7 +31,9 @@ def test_what_was_written_is_read_back_in_every_width(registers, width):
 @pytest.mark.parametrize("width", [8, 16, 32, 64])
 @pytest.mark.parametrize("offset", [-8, 0x48, 0x1000])
 def test_an_access_outside_the_region_is_refused(registers, width, offset):
-    with pytest.raises(RegisterError, match=rf"cannot read {width} bits of card BAR 0 at .*: .* is outside its 0x41 bytes"):
+    with pytest.raises(
+        RegisterError, match=rf"cannot read {width} bits of card BAR 0 at .*: .* is outside its 0x41 bytes"
+    ):
         getattr(registers, f"read{width}")(offset)
     with pytest.raises(RegisterError, match=rf"cannot write {width} bits of card BAR 0"):
         getattr(registers, f"write{width}")(offset, 0)

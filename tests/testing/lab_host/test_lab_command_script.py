@@ -18,9 +18,7 @@ print(json.dumps([[os.fsencode(argument).hex() for argument in sys.argv[1:]], os
 
 
 def run_script(script: bytes) -> tuple[list[bytes], str, dict[str, str]]:
-    done = subprocess.run(
-        ["/bin/sh"], input=script, env={"TERM": "kernel's"}, capture_output=True, check=True
-    )
+    done = subprocess.run(["/bin/sh"], input=script, env={"TERM": "kernel's"}, capture_output=True, check=True)
     arguments, directory, environment = json.loads(done.stdout)
     return [bytes.fromhex(argument) for argument in arguments], directory, environment
 
@@ -58,9 +56,7 @@ def test_the_command_runs_in_the_callers_directory(tmp_path):
 
 
 def test_only_the_given_environment_is_set(tmp_path):
-    script = command_script(
-        [sys.executable, "-c", SHOW], str(tmp_path), {"LANG": "C.UTF-8", "CI": "a 'b' $c"}
-    )
+    script = command_script([sys.executable, "-c", SHOW], str(tmp_path), {"LANG": "C.UTF-8", "CI": "a 'b' $c"})
 
     environment = run_script(script)[2]
 

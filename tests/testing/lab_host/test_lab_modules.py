@@ -48,9 +48,7 @@ def test_unpacked_headers_are_used_through_a_corrected_copy_of_their_makefile(tm
 
     local = local_headers(headers, tmp_path)
 
-    assert (
-        local / "Makefile"
-    ).read_text() == f"include {tmp_path}/root/usr/src/linux-headers-1-common/Makefile\n"
+    assert (local / "Makefile").read_text() == f"include {tmp_path}/root/usr/src/linux-headers-1-common/Makefile\n"
     assert (local / "Module.symvers").read_text() == "symbols"
     assert (headers / "Makefile").read_text().startswith("include /usr/src/")
 

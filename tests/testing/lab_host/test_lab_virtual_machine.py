@@ -26,9 +26,7 @@ def values(option: str, line: list[str]) -> list[str]:
 
 
 def test_the_host_is_exported_read_only():
-    assert values("-fsdev", words()) == [
-        "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap"
-    ]
+    assert values("-fsdev", words()) == ["local,id=root,path=/,security_model=none,readonly=on,multidevs=remap"]
 
 
 def test_the_two_cards_share_an_interrupt_line():
@@ -53,9 +51,7 @@ def test_every_port_has_a_channel_of_its_own():
         assert f"virtserialport,bus=ports.0,chardev={name},name={name}" in values("-device", line)
 
 
-@pytest.mark.parametrize(
-    ("kvm", "accelerator", "cpu"), [(True, "kvm", "host"), (False, "tcg,thread=multi", "max")]
-)
+@pytest.mark.parametrize(("kvm", "accelerator", "cpu"), [(True, "kvm", "host"), (False, "tcg,thread=multi", "max")])
 def test_the_processor_fits_the_accelerator(kvm, accelerator, cpu):
     line = words(kvm=kvm)
 

@@ -59,9 +59,7 @@ ARCHITECTURES = {
         console="ttyS0",
         image="vmlinuz-",
         pci_bus="pci.0",
-        chipset_addresses=tuple(
-            f"0000:00:{function}" for function in ("00.0", "01.0", "01.1", "01.2", "01.3")
-        ),
+        chipset_addresses=tuple(f"0000:00:{function}" for function in ("00.0", "01.0", "01.1", "01.2", "01.3")),
         root_slot="2",
         serial_slot="3",
         edu_slots=("4", "8"),  # i440fx gives slot n and slot n+4 the same interrupt line
@@ -79,7 +77,5 @@ def host_architecture() -> Architecture:
     machine = platform.machine()
     if machine not in ARCHITECTURES:
         known = ", ".join(ARCHITECTURES)
-        raise LabError(
-            f"the lab cannot boot a {machine} guest: architecture.py knows only {known}; add a row there"
-        )
+        raise LabError(f"the lab cannot boot a {machine} guest: architecture.py knows only {known}; add a row there")
     return ARCHITECTURES[machine]

@@ -56,8 +56,7 @@ class Cache:
                 (root / name).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise LabError(
-                f"cannot use {root} as the lab's cache: {error.strerror}; "
-                "set XDG_CACHE_HOME to a writable directory"
+                f"cannot use {root} as the lab's cache: {error.strerror}; set XDG_CACHE_HOME to a writable directory"
             ) from error
 
     @contextmanager

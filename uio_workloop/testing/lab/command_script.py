@@ -21,9 +21,7 @@ COVERED = ("/tmp", "/run")  # fresh and empty in the guest
 def guest_environment(environment: Mapping[str, str], python: str) -> dict[str, str]:
     """The caller's environment, as far as it means something in the guest; his Python is first on PATH."""
     passed = {
-        name: value
-        for name, value in environment.items()
-        if name in PASSED_NAMES or name.startswith(PASSED_PREFIXES)
+        name: value for name, value in environment.items() if name in PASSED_NAMES or name.startswith(PASSED_PREFIXES)
     }
     path = passed.get("PATH", os.defpath)
     passed["PATH"] = f"{os.path.dirname(python)}:{path}:/usr/local/sbin:/usr/sbin:/sbin"
@@ -35,9 +33,7 @@ def guest_environment(environment: Mapping[str, str], python: str) -> dict[str, 
 def command_script(arguments: Sequence[str], directory: str, environment: Mapping[str, str]) -> bytes:
     """A shell script that becomes the command, with exactly these arguments, directory and environment."""
     lines = ["unset HOME TERM"]  # the kernel's own ideas
-    lines += [
-        f"export {name}={shlex.quote(value)}" for name, value in environment.items() if name.isidentifier()
-    ]
+    lines += [f"export {name}={shlex.quote(value)}" for name, value in environment.items() if name.isidentifier()]
     lines.append(f"cd {shlex.quote(directory)} || exit 125")
     lines.append("exec " + " ".join(map(shlex.quote, arguments)))
     return os.fsencode("\n".join(lines) + "\n")

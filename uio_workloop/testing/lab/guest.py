@@ -117,9 +117,7 @@ def kernel_events() -> Iterator[socket.socket]:
 
     Source: lib/kobject_uevent.c; a message is "ACTION@PATH" and then KEY=VALUE, each ended by a zero byte.
     """
-    with socket.socket(
-        socket.AF_NETLINK, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC, NETLINK_KOBJECT_UEVENT
-    ) as events:
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC, NETLINK_KOBJECT_UEVENT) as events:
         events.bind((0, KERNEL_EVENTS))
         yield events
 
@@ -130,16 +128,12 @@ def _wait_for_event(events: socket.socket, *, action: str, path_end: str) -> Non
         header = events.recv(1 << 16).split(b"\0", 1)[0].decode(errors="replace")
         if header.startswith(f"{action}@") and header.endswith(path_end):
             return
-    raise LabError(
-        f"the guest's kernel did not say {action} of {path_end.strip('/')} within {ANSWER_TIMEOUT_S:.0f} s"
-    )
+    raise LabError(f"the guest's kernel did not say {action} of {path_end.strip('/')} within {ANSWER_TIMEOUT_S:.0f} s")
 
 
 def _ask(request: dict[str, Any]) -> dict[str, Any]:
     if not in_lab():
-        raise LabError(
-            f"cannot ask QEMU for {request['execute']}: this process is not in the lab; run it with {USAGE}"
-        )
+        raise LabError(f"cannot ask QEMU for {request['execute']}: this process is not in the lab; run it with {USAGE}")
     request_id = f"{os.getpid()}-{next(_request_ids)}"
     with open(LAB_DIRECTORY / "monitor.lock", "wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # a port has room for one; whoever holds it has a deadline
@@ -150,9 +144,7 @@ def _ask(request: dict[str, Any]) -> dict[str, Any]:
         finally:
             os.close(port)
     if "error" in answer:
-        raise LabError(
-            f"QEMU refused {request['execute']} {request['arguments']}: {answer['error'].get('desc')}"
-        )
+        raise LabError(f"QEMU refused {request['execute']} {request['arguments']}: {answer['error'].get('desc')}")
     result = answer.get("return")
     return result if isinstance(result, dict) else {"return": result}
 
@@ -165,9 +157,7 @@ def _read_answer(port: int, request_id: str, command: str) -> dict[str, Any]:
         *lines, received = received.split(b"\n")
         for line in lines:
             answer = json.loads(line)
-            if (
-                isinstance(answer, dict) and answer.get("id") == request_id
-            ):  # else late, for somebody who gave up
+            if isinstance(answer, dict) and answer.get("id") == request_id:  # else late, for somebody who gave up
                 return answer
     raise LabError(f"QEMU did not answer {command} within {ANSWER_TIMEOUT_S:.0f} s")
 

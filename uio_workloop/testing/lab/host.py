@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from uio_workloop.errors import LabError
-from uio_workloop.testing.lab.architecture import Architecture
+from uio_workloop.testing.lab.architecture import Architecture, host_architecture
 from uio_workloop.testing.lab.lifeline import tied_to_this_process
 
 PACKAGE_OF_TOOL = {
@@ -42,9 +42,7 @@ def require_tool(name: str) -> str:
     """
     found = find_tool(name)
     if found is None:
-        raise LabError(
-            f"cannot run {name}: it is not installed; {install_line([PACKAGE_OF_TOOL.get(name, name)])}"
-        )
+        raise LabError(f"cannot run {name}: it is not installed; {install_line([PACKAGE_OF_TOOL.get(name, name)])}")
     return found
 
 
@@ -107,3 +105,7 @@ def run_tool(
         status = process.returncode
         raise LabError(f"cannot {purpose}: {command[0]} failed with status {status}:\n  " + "\n  ".join(said))
     return output
+
+
+if __name__ == "__main__":  # for scripts: the missing packages on one line, nothing if all are there
+    print(*missing_packages(host_architecture()))

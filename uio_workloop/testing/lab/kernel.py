@@ -41,14 +41,10 @@ class Kernel:
     def fingerprint(self) -> str:
         """Changes when the kernel does, without reading it."""
         status = self.image.stat()
-        return (
-            f"{self.version} {self.image} {status.st_size} {status.st_mtime_ns} {self.modules} {self.headers}"
-        )
+        return f"{self.version} {self.image} {status.st_size} {status.st_mtime_ns} {self.modules} {self.headers}"
 
 
-def find_kernel(
-    choice: str, architecture: Architecture, cache: Cache, progress: Progress, *, update: bool
-) -> Kernel:
+def find_kernel(choice: str, architecture: Architecture, cache: Cache, progress: Progress, *, update: bool) -> Kernel:
     """The kernel meant by `--kernel`; downloads it if it is Debian's and not in the cache yet.
 
     Raises:
@@ -111,9 +107,7 @@ def debian_kernel(architecture: Architecture, cache: Cache, progress: Progress, 
     return unpacked_kernel(root, architecture)
 
 
-def kernel_source(
-    kernel: Kernel, members: tuple[str, ...], apt: Apt, workshop: Path, progress: Progress
-) -> Path:
+def kernel_source(kernel: Kernel, members: tuple[str, ...], apt: Apt, workshop: Path, progress: Progress) -> Path:
     """A few files of the kernel's own source, from the distribution's linux-source package.
 
     Raises:

@@ -20,6 +20,9 @@ HARMLESS = tuple(
     for pattern in (
         # Ours are built outside the kernel's tree; that is the point of them.
         r"\w+: loading out-of-tree module taints kernel\.",
+        # Told to whoever asked for it, too: a card without an interrupt was bound, a bad parameter was given.
+        r"uio_pci_generic \S+: No IRQ assigned to device: no support for interrupts\?",
+        r"uio_dummy: `.*' invalid for parameter `\w+'",
         # The host was busy while the guest ran, which says nothing about drivers.
         r"hrtimer: interrupt took \d+ ns",
         r"workqueue: \S+ hogged CPU for >\d+us \d+ times, .*",

@@ -67,9 +67,7 @@ def make_modules(kernel: Kernel, architecture: Architecture, cache: Cache, progr
 def dummy_hash(kernel: Kernel) -> str:
     """What a built tree depends on. Cheap: a few small files and one stat."""
     if not (DUMMY_SOURCE / "uio_dummy.c").exists():
-        raise LabError(
-            f"cannot build uio_dummy: {DUMMY_SOURCE} has no uio_dummy.c; install the package again"
-        )
+        raise LabError(f"cannot build uio_dummy: {DUMMY_SOURCE} has no uio_dummy.c; install the package again")
     digest = hashlib.sha256(f"{RECIPE} {kernel.fingerprint()}".encode())
     for path in sorted(DUMMY_SOURCE.iterdir()):
         if path.suffix in (".c", ".h") or path.name in ("Makefile", "Kbuild"):
@@ -203,9 +201,7 @@ def as_module(irq_sim: Path) -> None:
     """
     text = irq_sim.read_text()
     text = text.replace("handle_simple_irq(irq_to_desc(irqnum));", "generic_handle_irq(irqnum);")
-    irq_sim.write_text(
-        text + '\n#include <linux/module.h>\nMODULE_DESCRIPTION("irq_sim");\nMODULE_LICENSE("GPL");\n'
-    )
+    irq_sim.write_text(text + '\n#include <linux/module.h>\nMODULE_DESCRIPTION("irq_sim");\nMODULE_LICENSE("GPL");\n')
 
 
 def module_name(path: str) -> str:
@@ -234,9 +230,7 @@ def load_order(dependencies: str, builtin: str, names: Iterable[str]) -> list[st
         if module_name(name) in built_in:
             continue
         if module_name(name) not in needs:
-            raise LabError(
-                f"cannot boot this kernel in the lab: it has no module {name}; use --kernel debian"
-            )
+            raise LabError(f"cannot boot this kernel in the lab: it has no module {name}; use --kernel debian")
         order.update(dict.fromkeys(needs[module_name(name)]))
     return list(order)
 

@@ -49,9 +49,7 @@ class Apt:
         for name in ("lists/partial", "cache/archives/partial"):
             (self.state / name).mkdir(parents=True, exist_ok=True)
         (self.state / "status").touch()
-        cache.replace_text(
-            self.configuration, CONFIGURATION.format(architecture=architecture, state=self.state)
-        )
+        cache.replace_text(self.configuration, CONFIGURATION.format(architecture=architecture, state=self.state))
 
     def update(self) -> None:
         """Fetch the package lists of the configured sources.
@@ -59,9 +57,7 @@ class Apt:
         A source that cannot be reached is no error here: what is missing shows when a package is looked for.
         """
         with self.cache.lock("apt"):
-            run_tool(
-                ["apt-get", "-c", self.configuration, "-qq", "update"], "fetch the package lists", check=False
-            )
+            run_tool(["apt-get", "-c", self.configuration, "-qq", "update"], "fetch the package lists", check=False)
 
     def names(self, prefix: str) -> list[str]:
         """Names of packages that begin so; also names that are only mentioned and cannot be had."""
@@ -74,9 +70,7 @@ class Apt:
     def _ask(self, *words: str) -> str:
         with self.cache.lock("apt"):  # not while another run replaces the lists
             # apt-cache show of one unknown name fails, and still shows the others
-            shown = run_tool(
-                ["apt-cache", "-c", self.configuration, *words], "look for packages", check=False
-            )
+            shown = run_tool(["apt-cache", "-c", self.configuration, *words], "look for packages", check=False)
         return shown.decode(errors="replace")
 
     def unpack(self, names: Sequence[str], destination: Path) -> None:

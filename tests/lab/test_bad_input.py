@@ -1,0 +1,141 @@
+"""What goes wrong gets one sentence that names the object and the way out; nothing is left open."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from uio_workloop import (
+    BadArgumentError,
+    DeviceError,
+    DeviceNotFoundError,
+    GpioLine,
+    InterruptEventSource,
+    MapError,
+    NoInterruptError,
+    NoResourcesError,
+    PciDevice,
+    UioDevice,
+    find_device,
+)
+from uio_workloop._linux import pci
+from uio_workloop.devices import udev
+from uio_workloop.testing.lab import guest
+
+TEST_DEVICE = ("1b36", "0005")  # QEMU's pci-testdev: registers, and no interrupt
+
+
+def nothing(sender, count) -> None:
+    """An action for sources that never come to one."""
+
+
+@pytest.fixture
+def card_without_interrupt():
+    (address,) = udev.pci_addresses(*TEST_DEVICE)
+    if pci.driver(address) is None:
+        guest.bind_to_uio(address)
+    with PciDevice.find(address) as card:
+        yield card
+
+
+def test_a_device_without_an_interrupt_is_refused_and_its_registers_stay_usable(card_without_interrupt, show):
+    with pytest.raises(NoInterruptError) as refused:
+        InterruptEventSource(card_without_interrupt, nothing)
+    show(f"no interrupt: {refused.value}")
+    assert "has no interrupt: its kernel driver registered none; its registers can still be mapped" in str(
+        refused.value
+    )
+    with pytest.raises(NoInterruptError):
+        card_without_interrupt.wait(0)
+    card_without_interrupt.bar(0).read8(0)
+
+
+def test_a_bar_of_io_ports_is_refused(card_without_interrupt, show):
+    with pytest.raises(MapError) as refused:
+        card_without_interrupt.bar(1)
+    show(f"I/O BAR: {refused.value}")
+    assert "BAR 1 is a range of I/O ports" in str(refused.value)
+
+
+def test_a_card_of_no_uio_driver_is_refused_with_the_command_that_binds_it(show):
+    address = "0000:00:00.0"  # the host bridge
+    with pytest.raises(DeviceError) as refused:
+        PciDevice.find(address)
+    show(f"not bound: {refused.value}")
+    assert f"PCI device {address} is bound to no driver, not to a UIO driver; as root: modprobe uio_pci_generic" in str(
+        refused.value
+    )
+
+
+@pytest.mark.parametrize("name", ["/dev/uio77", "uio:uio_dummy.9", "0000:00:1f.7", "1234:0001", "gpiochip7:0"])
+def test_a_device_that_is_not_there_is_refused(name, show):
+    with pytest.raises(DeviceNotFoundError) as refused:
+        find_device(name)
+    show(f"not there: {refused.value}")
+
+
+def test_a_line_beyond_its_chip_is_refused(show):
+    with pytest.raises(DeviceNotFoundError) as refused:
+        GpioLine.find(f"{guest.gpio_chip().name}:99")
+    show(f"not there: {refused.value}")
+    assert f"{guest.gpio_chip()} has lines 0 to 31" in str(refused.value)
+
+
+def test_a_gpio_line_in_use_is_refused_with_its_user(show):
+    name = f"{guest.gpio_chip().name}:5"
+    with GpioLine.find(name), pytest.raises(DeviceError) as refused:
+        GpioLine.find(name)
+    show(f"in use: {refused.value}")
+    assert str(refused.value) == f"GPIO line {name} is in use by 'uio_workloop'; free it there first"
+    GpioLine.find(name).close()
+
+
+def test_a_map_that_is_not_there_is_refused_with_those_that_are(make_dummy, show):
+    with pytest.raises(MapError) as refused:
+        make_dummy().device.map(3)
+    show(f"no map: {refused.value}")
+    assert "has no memory map 3; there are: 0 (registers)" in str(refused.value)
+
+
+def test_a_wait_below_zero_is_refused(make_dummy, show):
+    with pytest.raises(BadArgumentError) as refused:
+        make_dummy().device.wait(-1)
+    show(f"below zero: {refused.value}")
+
+
+def test_a_wait_on_a_device_with_a_source_is_refused(make_dummy):
+    dummy = make_dummy()
+    with (
+        InterruptEventSource(dummy.device, nothing),
+        pytest.raises(NoResourcesError, match="is taken by InterruptEventSource on /dev/uio"),
+    ):
+        dummy.device.wait(0)
+    assert dummy.device.wait(0) == 0
+
+
+@pytest.mark.parametrize("name", ["/dev/uio0", "gpiochip0:4", "1234:11e8"])
+def test_no_permission_says_who_would_have_it(name, show):
+    script = "import os, periphery, pyudev, uio_workloop\nos.setgroups([]); os.setuid(65534)\n"
+    script += f"uio_workloop.find_device({name!r})"
+    outcome = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    sentence = outcome.stderr.strip().splitlines()[-1]
+    show(f"no permission: {sentence}")
+    assert sentence.startswith("uio_workloop.errors.PrivilegeError: cannot open /dev/")
+    assert (
+        "no permission; it belongs to root:root, mode crw-------; run as root, or have a udev rule give it" in sentence
+    )
+
+
+def test_a_device_can_be_opened_again_after_every_refusal(make_dummy):
+    dummy = make_dummy()
+    for _ in range(3):
+        with pytest.raises(MapError):
+            dummy.device.map(1)
+        with pytest.raises(NoInterruptError):
+            InterruptEventSource(dummy.device, nothing, index=1)
+    InterruptEventSource(dummy.device, nothing).close()
+    with UioDevice.find(os.path.basename(dummy.device.node)) as again:
+        assert again.event_count == 0

@@ -1,0 +1,85 @@
+"""The examples and the demo, run as the README says."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from lab_devices import Dummy
+
+from uio_workloop import Trigger
+from uio_workloop.testing.lab import guest
+
+ROOT = Path(__file__).parents[2]
+DEADLINE_S = 30
+
+
+class Program:
+    """A program whose output is read line by line; ended by Ctrl-C."""
+
+    def __init__(self, *arguments: str) -> None:
+        self._process = subprocess.Popen([sys.executable, *arguments], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+
+    def __enter__(self) -> Program:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def line(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().rstrip("\n")
+
+    def interrupt(self) -> list[str]:
+        """Press Ctrl-C and read the rest."""
+        self._process.send_signal(signal.SIGINT)
+        rest, _ = self._process.communicate(timeout=DEADLINE_S)
+        assert self._process.returncode == 0
+        return rest.splitlines()
+
+
+def test_edu_card_prints_every_interrupt():
+    with Program("examples/edu_card.py") as program:
+        assert [program.line() for _ in range(3)] == [f"{guest.edu_addresses()[0]} interrupted, status 0x1"] * 3
+        *_, last = program.interrupt()
+    interrupts, calls = (int(word) for word in last.split() if word.isdigit())
+    assert interrupts == calls >= 3
+
+
+@pytest.mark.parametrize("trigger", Trigger)
+def test_dummy_counter_counts_what_is_raised(make_dummy, trigger):
+    dummy: Dummy = make_dummy(trigger=trigger)
+    with Program("examples/dummy_counter.py", dummy.device.node) as program:
+        assert program.line() == f"counting {dummy.device.node}"
+        for n in range(1, 4):
+            dummy.cause()
+            assert program.line() == f"1 more, {n} in all"
+        (summary,) = program.interrupt()
+    assert summary.startswith("latency p50 ")
+
+
+def test_gpio_button_tells_presses_from_bounces():
+    guest.set_gpio(0, True)
+    with Program("examples/gpio_button.py", f"{guest.gpio_chip().name}:0") as program:
+        assert program.line() == f"watching {guest.gpio_chip().name}:0"
+        for bounce in (False, True, False, True, False):
+            guest.set_gpio(0, bounce)
+        assert program.line() == "pressed"
+        guest.set_gpio(0, True)
+        assert program.line() == "released"
+        (summary,) = program.interrupt()
+    assert summary.endswith(" lost")
+
+
+@pytest.mark.parametrize("device", ["/dev/uio0", "1234:11e8", "gpiochip0:3"])
+def test_the_demo_runs_on_real_devices(device, show):
+    command = [sys.executable, "-m", "uio_workloop", "demo", device, "--seconds", "1", "--json"]
+    outcome = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE_S, check=False, cwd=ROOT)
+    assert outcome.returncode == 0, outcome.stderr
+    result = json.loads(outcome.stdout)
+    show(f"demo {device}: " + ", ".join(f"{name} {value}" for name, value in result.items()))
