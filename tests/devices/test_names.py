@@ -41,5 +41,5 @@ def test_what_is_no_name_is_told_how_names_look(find, name, sentence):
 
 def test_a_plain_file_is_not_a_uio_device(tmp_path):
     (tmp_path / "uio0").touch()
-    with pytest.raises(DeviceNotFoundError, match="is not a UIO device|there is no UIO device"):
+    with pytest.raises(DeviceNotFoundError, match=r"is not a UIO device|there is no UIO device"):
         UioDevice.find(str(tmp_path / "uio0"))

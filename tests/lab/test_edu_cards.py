@@ -59,7 +59,7 @@ def test_two_cards_on_one_line_each_get_their_own_interrupts(cards, work_loop, s
     for card, driver, source, start in zip(cards, drivers, sources, before, strict=True):
         show(
             f"edu {card.address} on shared irq {irq_of(card)}: {EACH:,} raised = {driver.right:,} delivered to it, "
-            f"{driver.wrong} of the other's, {driver.spurious} spurious (the kernel counted {card.event_count - start:,})"
+            f"{driver.wrong} of the other's, {driver.spurious} spurious (the kernel said {card.event_count - start:,})"
         )
         assert source.trigger is Trigger.LEVEL
         assert (driver.right, driver.wrong, driver.spurious, driver.delivered) == (EACH, 0, 0, EACH)

@@ -71,9 +71,7 @@ def test_edges_in_bursts_are_delivered_or_reported_lost(gpio_line, work_loop, se
     seen.wait_for(lambda calls: sum(call.count for call in calls) + source.statistics.lost == EDGES)
 
     lost = source.statistics.lost
-    show(
-        f"gpio-sim, bursts: {toggle.made:,} edges made = {seen.total:,} delivered + {lost:,} lost in the kernel's buffer"
-    )
+    show(f"gpio-sim, bursts: {toggle.made:,} edges made = {seen.total:,} delivered + {lost:,} lost by the kernel")
     assert source.trigger is Trigger.EDGE
     assert seen.total + lost == toggle.made
     assert lost > 0, "the bursts were meant to overflow the buffer"

@@ -66,7 +66,7 @@ def test_an_unknown_parameter_value_refuses_the_load(reload_afterwards, paramete
 @pytest.mark.parametrize("value", ["", "-1", "x", "1 2", "99999999999999999999", "0x"])
 def test_an_unknown_attribute_value_is_refused(make_dummy, attribute, value):
     make_dummy()
-    with pytest.raises(OSError, match="Invalid argument|out of range"):
+    with pytest.raises(OSError, match=r"Invalid argument|out of range"):
         os.write(fd := os.open(ATTRIBUTES + attribute, os.O_WRONLY), value.encode() + b"\n")
     os.close(fd)
 

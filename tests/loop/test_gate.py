@@ -230,18 +230,18 @@ def test_a_waiter_interrupted_while_queueing_leaves_the_gate_usable(gate):
     holder = Background(hold, gate, stage)
     stage.await_reached()
 
-    class Impatience(Exception):
+    class ImpatienceError(Exception):
         pass
 
     def interrupt(number, frame):
-        raise Impatience
+        raise ImpatienceError
 
     had = signal.signal(signal.SIGUSR1, interrupt)
     try:
         poker = Background(
             lambda: (wait_for_waiters(gate, 1), signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR1))
         )
-        with pytest.raises(Impatience):
+        with pytest.raises(ImpatienceError):
             enter(gate)
         poker.result()
     finally:

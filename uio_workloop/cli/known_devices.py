@@ -149,6 +149,11 @@ class DummySubject:
         self.provider.close()
 
 
+def on_pci(device: UioDevice | PciDevice) -> bool:
+    """Whether the device is a PCI function, by whatever name it was opened."""
+    return isinstance(device, PciDevice) or (_sysfs_directory(device) / "device" / "config").exists()
+
+
 def _sysfs_directory(device: UioDevice) -> Path:
     return Path("/sys/class/uio", Path(device.node).resolve().name)  # the node may be a link that udev made
 

@@ -16,7 +16,7 @@ from uio_workloop import (
     find_device,
 )
 from uio_workloop.cli.kernel_count import KernelCount
-from uio_workloop.cli.known_devices import PERIOD_NS, DummySubject, EduSubject
+from uio_workloop.cli.known_devices import PERIOD_NS, DummySubject, EduSubject, on_pci
 from uio_workloop.clock import SECOND_NS, monotonic_ns
 
 BURST: Final = 10
@@ -181,10 +181,12 @@ class OtherSubject:
     def __init__(self, device: UioDevice | PciDevice) -> None:
         self.name = device.name
         self.provider = device
-        self._count = KernelCount(device)
+        # On a shared PCI line the kernel counts a waiting card again when another one interrupts.
+        self._count = None if on_pci(device) else KernelCount(device)
 
     def start(self, loop: WorkLoop) -> None:
-        self._count.begin()
+        if self._count is not None:
+            self._count.begin()
 
     def stop(self) -> None:
         """It goes on as it pleases."""
@@ -196,7 +198,7 @@ class OtherSubject:
         """How is known to its driver alone."""
 
     def outstanding(self, delivered: int) -> int | None:
-        return self._count.outstanding(delivered)
+        return None if self._count is None else self._count.outstanding(delivered)
 
     def close(self) -> None:
         self.provider.close()

@@ -1,1 +1,1 @@
-"""For a driver author's tests, and our own: fixtures, a fence, a recorder; `lab/` boots a machine with real interrupts."""
+"""For a driver author's tests, and our own: fixtures, fence, recorder; `lab/` boots a machine with real interrupts."""
