@@ -33,6 +33,10 @@ class CommandTimeoutError(LabError, TimeoutError):
     """COMMAND ran longer than it was given."""
 
 
+class BootError(LabError):
+    """The guest was lost before COMMAND began."""
+
+
 class Conversation:
     """Talks with one guest from its first word to its last."""
 
@@ -65,7 +69,8 @@ class Conversation:
 
         Raises:
             CommandTimeoutError: it did not end in time.
-            LabError: the guest died, did not boot, or fell silent.
+            BootError: the guest died before COMMAND began, or did not boot in time.
+            LabError: it died later, or fell silent.
         """
         try:
             if not self._pump(lambda: self.ready, BOOT_TIMEOUT_S):
@@ -113,8 +118,10 @@ class Conversation:
             case "failure":
                 raise self._lost(f"the guest {message.get('message')}")
 
-    def _lost(self, what: str, kind: type[LabError] = LabError) -> LabError:
+    def _lost(self, what: str, kind: type[LabError] | None = None) -> LabError:
         """The error for a guest that is lost, with the last it was heard to say."""
+        if kind is None:
+            kind = LabError if self.ready else BootError
         parts = [what]
         if complaint := self.machine.complaint():
             parts.append(f"QEMU said:\n{complaint}")

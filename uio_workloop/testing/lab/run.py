@@ -21,7 +21,7 @@ from uio_workloop.testing.lab.command_script import (
     guest_environment,
     settings_script,
 )
-from uio_workloop.testing.lab.conversation import Conversation
+from uio_workloop.testing.lab.conversation import BootError, Conversation
 from uio_workloop.testing.lab.host import check_host
 from uio_workloop.testing.lab.initramfs import make_initramfs
 from uio_workloop.testing.lab.kernel import find_kernel
@@ -70,7 +70,21 @@ def run(command: Sequence[str], options: Options) -> int:
             machine = replace(machine, kvm=kvm_works(machine, kernel.version, cache, progress))
         log = options.log or cache.root / "logs" / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
         cache.prune("logs", KEPT_LOGS)
-        return converse(machine, tree, command, options.timeout_s, log)
+        return boot_and_converse(machine, tree, command, options.timeout_s, log)
+
+
+def boot_and_converse(machine: Machine, tree: ModuleTree, command: Sequence[str], timeout_s: float, log: Path) -> int:
+    """Run the command in this machine; one that dies before the command began, as emulated ones may, gets a second try.
+
+    Nothing of the command has happened then, so nothing can be hidden by trying again.
+    """
+    try:
+        return converse(machine, tree, command, timeout_s, log)
+    except BootError as error:
+        first_try = log.with_suffix(".first-try")
+        log.replace(first_try)
+        print(f"lab: {str(error).partition(';')[0]}; log in {first_try}; trying once more", file=sys.stderr, flush=True)
+        return converse(machine, tree, command, timeout_s, log)
 
 
 def converse(machine: Machine, tree: ModuleTree, command: Sequence[str], timeout_s: float, log: Path) -> int:

@@ -27,6 +27,9 @@ KERNEL_ARGUMENTS = (
     "watchdog_thresh=60",  # seconds; an emulated processor can lose its host for a while
     "rcupdate.rcu_cpu_stall_timeout=60",
     "printk.devkmsg=on",  # no rate limit on what tests write to /dev/kmsg
+    # Emulated processors that run at once can execute code while the kernel patches it, and die of a stray breakpoint.
+    # Nearly all patching is done at boot: one processor boots, and init brings up the others.
+    "maxcpus=1",
     "mitigations=off",
     "nokaslr",
 )
