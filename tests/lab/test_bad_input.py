@@ -9,7 +9,9 @@ import sys
 import pytest
 
 from uio_workloop import (
+    AlreadyAttachedError,
     BadArgumentError,
+    ClosedError,
     DeviceError,
     DeviceNotFoundError,
     GpioLine,
@@ -18,7 +20,9 @@ from uio_workloop import (
     NoInterruptError,
     NoResourcesError,
     PciDevice,
+    TimerEventSource,
     UioDevice,
+    WorkLoop,
     find_device,
 )
 from uio_workloop._linux import pci
@@ -104,6 +108,22 @@ def test_a_wait_below_zero_is_refused(make_dummy, show):
     with pytest.raises(BadArgumentError) as refused:
         make_dummy().device.wait(-1)
     show(f"below zero: {refused.value}")
+
+
+def test_a_timer_below_zero_a_source_added_twice_and_a_closed_loop_are_refused(make_dummy, show):
+    loop = WorkLoop("driver")
+    source = InterruptEventSource(make_dummy().device, nothing)
+    loop.add_event_source(source)
+    with TimerEventSource(nothing) as timer, pytest.raises(BadArgumentError) as below_zero:
+        timer.set_timeout_ms(-5)
+    with pytest.raises(AlreadyAttachedError) as twice:
+        loop.add_event_source(source)
+    loop.close()
+    with pytest.raises(ClosedError) as closed:
+        loop.run_action(nothing, None, 0)
+    for refused in below_zero, twice, closed:
+        show(f"refused: {refused.value}")
+    assert source.closed
 
 
 def test_a_wait_on_a_device_with_a_source_is_refused(make_dummy):

@@ -22,7 +22,9 @@ class Program:
     """A program whose output is read line by line; ended by Ctrl-C."""
 
     def __init__(self, *arguments: str) -> None:
-        self._process = subprocess.Popen([sys.executable, *arguments], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+        self._process = subprocess.Popen(
+            [sys.executable, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT
+        )
 
     def __enter__(self) -> Program:
         return self
@@ -38,6 +40,10 @@ class Program:
     def interrupt(self) -> list[str]:
         """Press Ctrl-C and read the rest."""
         self._process.send_signal(signal.SIGINT)
+        return self.rest()
+
+    def rest(self) -> list[str]:
+        """What it says until it ends, which has to be well."""
         rest, _ = self._process.communicate(timeout=DEADLINE_S)
         assert self._process.returncode == 0
         return rest.splitlines()
@@ -76,10 +82,25 @@ def test_gpio_button_tells_presses_from_bounces():
     assert summary.endswith(" lost")
 
 
-@pytest.mark.parametrize("device", ["/dev/uio0", "1234:11e8", "gpiochip0:3"])
-def test_the_demo_runs_on_real_devices(device, show):
+@pytest.mark.parametrize("device", ["/dev/uio0", "uio:uio_dummy.0", "1234:11e8"])
+def test_the_demo_makes_devices_interrupt_and_delivers_all_of_it(device, show):
     command = [sys.executable, "-m", "uio_workloop", "demo", device, "--seconds", "1", "--json"]
     outcome = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE_S, check=False, cwd=ROOT)
     assert outcome.returncode == 0, outcome.stderr
     result = json.loads(outcome.stdout)
-    show(f"demo {device}: " + ", ".join(f"{name} {value}" for name, value in result.items()))
+    show(f"demo {device}: {result['interrupts']} interrupts, {result['missing']} missing, {result['lost']} lost")
+    assert result["interrupts"] > 0
+    assert (result["missing"], result["lost"]) == (0, 0)
+
+
+def test_the_demo_counts_edges_of_a_gpio_line(show):
+    guest.set_gpio(3, False)
+    device = f"{guest.gpio_chip().name}:3"
+    with Program("-m", "uio_workloop", "demo", device, "--seconds", "2") as program:
+        assert program.line().startswith("edges that come from outside")  # the line is open: edges are queued
+        for high in (True, False, True):
+            guest.set_gpio(3, high)
+        summary = program.rest()
+    (counted,) = (int(line.split()[-1]) for line in summary if line.startswith("interrupts "))
+    show(f"demo {device}: {counted} interrupts")
+    assert counted >= 1
