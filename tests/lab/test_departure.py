@@ -5,13 +5,23 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from helpers import DEADLINE_S, Background, attach
 from lab_devices import Dummy, write
 from lab_devices import EduRegisters as Edu
 
-from uio_workloop import ClosedError, DeviceGoneError, InterruptEventSource, PciDevice, TimerEventSource, WorkLoop
+from uio_workloop import (
+    AbortedError,
+    ClosedError,
+    DeviceGoneError,
+    GpioLine,
+    InterruptEventSource,
+    PciDevice,
+    TimerEventSource,
+    WorkLoop,
+)
 from uio_workloop.testing.fence import fence
 from uio_workloop.testing.lab import guest
 
@@ -127,6 +137,34 @@ def test_a_device_that_leaves_while_its_source_is_disabled_is_noticed(dummy, wor
     witness = Witness(source, work_loop)
     dummy.unbind()
     witness.await_once()
+
+
+def test_closing_a_device_calls_its_blocking_wait_off(dummy):
+    dummy.device.wait(0)
+    waiter = Background(dummy.device.wait)
+    while dummy.device._claim._holder is None:
+        os.sched_yield()
+    dummy.device.close()
+    with pytest.raises(AbortedError, match="was closed while a thread waited for its interrupt"):
+        waiter.result()
+
+
+def test_a_gpio_line_leaves_with_its_chip(work_loop, show):
+    chip = Path("/sys/kernel/config/gpio-sim/leaving")
+    bank = chip / "bank0"
+    bank.mkdir(parents=True)
+    (chip / "live").write_text("1")
+    name = (bank / "chip_name").read_text().strip()
+    with GpioLine.find(f"{name}:0") as line:
+        source = attach(work_loop, line, lambda sender, count: None)
+        witness = Witness(source, work_loop)
+        (chip / "live").write_text("0")
+        witness.await_once()
+        with pytest.raises(DeviceGoneError):
+            line.read()
+    bank.rmdir()
+    chip.rmdir()
+    show("gpio chip removed while a source waited: terminated once")
 
 
 def test_a_blocking_wait_ends_when_the_device_leaves(dummy):

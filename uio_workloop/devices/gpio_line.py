@@ -63,10 +63,14 @@ class GpioLine:
         """The level of the line now; true is high.
 
         Raises:
+            DeviceGoneError: the line has left with its chip.
             ClosedError: the line was closed.
         """
         self._check_open("read")
-        return bool(self._gpio.read())
+        try:
+            return bool(self._gpio.read())
+        except OSError as error:
+            raise refusal(self.name, "read", error) from error
 
     def claim_interrupt(self, index: int, claimant: Claimant) -> GpioInterrupt:
         """See `InterruptProvider.claim_interrupt`."""

@@ -73,7 +73,7 @@ class PciDevice:
             DeviceGoneError, ClosedError
         Source: Documentation/PCI/sysfs-pci.rst.
         """
-        return self._uio.registers(("bar", index), lambda: self._map_bar(index))
+        return self._uio.keep_registers(("bar", index), lambda: self._map_bar(index))
 
     def _map_bar(self, index: int) -> Registers:
         name = f"{self.address} BAR {index}"

@@ -6,13 +6,16 @@ import errno
 import mmap
 import os
 import select
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from uio_workloop._linux import irq, uio
 from uio_workloop.clock import MILLISECOND_NS, Deadline
 from uio_workloop.devices import udev
 from uio_workloop.devices.access import open_node, refusal
 from uio_workloop.errors import (
+    AbortedError,
     BadArgumentError,
     ClosedError,
     DeviceError,
@@ -51,6 +54,8 @@ class UioDevice:
         self.name = name or node
         self._directory = _sysfs_directory(node)
         self._registers: dict[object, Registers] = {}
+        self._registers_lock = threading.Lock()  # a mapping made twice would outlive the device once
+        self._waiter: _Waiter | None = None
         self._claim = Claim(self.name)
         self._gone: str | None = None
         self._line: UioInterrupt | None = None
@@ -96,14 +101,15 @@ class UioDevice:
         Source: Documentation/driver-api/uio-howto.rst: map I is at I times the page size, and the registers start
             `offset` into it.
         """
-        return self.registers(index, lambda: self._map(index))
+        return self.keep_registers(index, lambda: self._map(index))
 
-    def registers(self, key: object, make: Callable[[], Registers]) -> Registers:
+    def keep_registers(self, key: object, make: Callable[[], Registers]) -> Registers:
         """The registers kept under `key`, made on first use; they share the device's fate."""
-        self._check_usable("map registers of")
-        if key not in self._registers:
-            self._registers[key] = make()
-        return self._registers[key]
+        with self._registers_lock:
+            self._check_usable("map registers of")
+            if key not in self._registers:
+                self._registers[key] = make()
+            return self._registers[key]
 
     def _map(self, index: int) -> Registers:
         regions = {region.index: region for region in uio.maps(self._directory)}
@@ -154,21 +160,17 @@ class UioDevice:
             NoInterruptError: the device has no interrupt.
             NoResourcesError: an event source has it.
             DeviceGoneError: the device has left, before or during the wait.
+            AbortedError: the device was closed during the wait.
         QNX: InterruptWait, with the InterruptUnmask that has to come before it.
         """
         if timeout_ns is not None and timeout_ns < 0:
             raise BadArgumentError(f"cannot wait {timeout_ns} ns for {self.name}: a timeout is 0 or more")
         deadline = None if timeout_ns is None else Deadline.after(timeout_ns)
-        self._claim.take(0, _Waiter())
-        try:
-            line = self._interrupt_line()
-            pending = line.drain()
-            if pending:
-                return pending
-            line.unmask()
-            return _wait_for(line, deadline)
-        finally:
-            self._claim.give_back()
+        self._check_usable("wait for")
+        if self._waiter is None:
+            self._waiter = _Waiter(self.name)
+        with self._waiter.claiming(self._claim):
+            return self._waiter.wait(self._interrupt_line(), deadline)
 
     def claim_interrupt(self, index: int, claimant: Claimant) -> UioInterrupt:
         """See `InterruptProvider.claim_interrupt`."""
@@ -238,6 +240,8 @@ class UioDevice:
             return
         self._claim.revoke()
         self._drop_registers(lambda: ClosedError(f"{self.name} is closed; find it again"))
+        if self._waiter is not None:
+            self._waiter.release()
         for fd in (self._fd, self._config_fd):
             if fd >= 0:
                 os.close(fd)
@@ -250,9 +254,10 @@ class UioDevice:
         self.close()
 
     def _drop_registers(self, why: Callable[[], WorkLoopError]) -> None:
-        for registers in self._registers.values():
-            registers.invalidate(why)
-        self._registers.clear()
+        with self._registers_lock:
+            for registers in self._registers.values():
+                registers.invalidate(why)
+            self._registers.clear()
 
     def _check_usable(self, operation: str) -> None:
         if self._gone is not None:
@@ -262,25 +267,50 @@ class UioDevice:
 
 
 class _Waiter:
-    """Who holds the claim while `UioDevice.wait` runs."""
+    """Who holds the claim while `UioDevice.wait` runs; closing the device calls it off."""
 
-    name = "a wait() in another thread"
+    def __init__(self, device: str) -> None:
+        self.name = "a wait() in another thread"
+        self._device = device
+        self._stop_fd = os.eventfd(0, os.EFD_CLOEXEC)
+        self._stopped = False
+        self._waiting = threading.Lock()
+
+    @contextmanager
+    def claiming(self, claim: Claim) -> Iterator[None]:
+        """Hold the claim for a `with` block."""
+        claim.take(0, self)
+        try:
+            with self._waiting:
+                yield
+        finally:
+            claim.give_back()
+
+    def wait(self, line: UioInterrupt, deadline: Deadline | None) -> int:
+        """See `UioDevice.wait`."""
+        if pending := line.drain():  # nobody could acknowledge these yet, so the line stays masked
+            return pending
+        line.unmask()
+        poll = select.poll()
+        poll.register(line.fileno(), select.POLLIN)
+        poll.register(self._stop_fd, select.POLLIN)
+        while not (count := line.drain()):
+            if deadline is not None and deadline.expired:
+                break
+            poll.poll(None if deadline is None else -(-deadline.remaining_ns // MILLISECOND_NS))
+            if self._stopped:
+                raise AbortedError(f"{self._device} was closed while a thread waited for its interrupt")
+        return count
 
     def close(self) -> None:
-        """A thread in poll(2) cannot be called off; it learns of the end when the device interrupts or leaves."""
+        """Call the wait off and return when it is over."""
+        self._stopped = True
+        os.eventfd_write(self._stop_fd, 1)
+        with self._waiting:
+            pass
 
-
-def _wait_for(line: UioInterrupt, deadline: Deadline | None) -> int:
-    poll = select.poll()
-    poll.register(line.fileno(), select.POLLIN)
-    while not (count := line.drain()):
-        if deadline is None:
-            poll.poll()
-        elif deadline.expired:
-            break
-        else:
-            poll.poll(-(-deadline.remaining_ns // MILLISECOND_NS))
-    return count
+    def release(self) -> None:
+        os.close(self._stop_fd)
 
 
 def _sysfs_directory(node: str) -> str:

@@ -5,6 +5,7 @@ Nothing here works on the host; `in_lab()` tells which side one is on.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import itertools
 import json
@@ -107,8 +108,14 @@ def bind_to_uio(address: str) -> None:
     Raises:
         OSError: no such device, it is another driver's, or it has no interrupt.
     """
-    (Path("/sys/bus/pci/devices") / address / "driver_override").write_text("uio_pci_generic")
-    Path("/sys/bus/pci/drivers/uio_pci_generic/bind").write_text(address)
+    card = Path("/sys/bus/pci/devices") / address
+    (card / "driver_override").write_text("uio_pci_generic")
+    try:
+        Path("/sys/bus/pci/drivers/uio_pci_generic/bind").write_text(address)
+    except OSError as error:
+        # A card just plugged in is announced before the kernel looks for a driver; now it may have found this one first.
+        if error.errno != errno.EBUSY or os.path.basename(os.path.realpath(card / "driver")) != "uio_pci_generic":
+            raise
 
 
 @contextmanager
