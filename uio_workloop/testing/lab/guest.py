@@ -113,7 +113,7 @@ def bind_to_uio(address: str) -> None:
     try:
         Path("/sys/bus/pci/drivers/uio_pci_generic/bind").write_text(address)
     except OSError as error:
-        # A card just plugged in is announced before the kernel looks for a driver; now it may have found this one first.
+        # A new card is announced before the kernel looks for a driver; it may have found this one in between.
         if error.errno != errno.EBUSY or os.path.basename(os.path.realpath(card / "driver")) != "uio_pci_generic":
             raise
 
