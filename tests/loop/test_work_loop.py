@@ -210,6 +210,23 @@ def test_a_client_can_run_the_sources_on_its_own_thread(work_loop, line, seen):
     assert (call.thread, call.in_gate) == (threading.get_ident(), True)
 
 
+def test_a_keyboard_interrupt_in_a_clients_pass_reaches_the_client_and_loses_nobodys_work(work_loop, lines, seen):
+    def interrupted(sender, count):
+        if not work_loop.on_thread():
+            raise KeyboardInterrupt
+
+    attach(work_loop, lines[0], interrupted)
+    attach(work_loop, lines[1], seen)
+    fence(work_loop)
+    with work_loop.gate, pytest.raises(KeyboardInterrupt):
+        lines[0].cause()
+        lines[1].cause()
+        work_loop.run_event_sources()
+
+    (call,) = seen.wait_for_calls(1)
+    assert call.thread == work_loop.thread.ident
+
+
 def test_running_the_sources_inside_an_action_serves_others_and_does_not_enter_it_again(work_loop, lines, seen):
     depth = 0
 

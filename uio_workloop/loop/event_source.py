@@ -42,7 +42,6 @@ class EventSource:
         self._enabled = True
         self._closed = False
         self._termination: WorkLoopError | None = None
-        self._position = 0  # order of addition; the loop's
         self._errors = 0
         self._errors_in_a_row = 0
 

@@ -13,7 +13,7 @@ next interrupt is there already and the epoll_wait is saved; the number of such 
 cannot hide the others.
 
 Lock order: gate, then ready phase. `on_ready` therefore never takes the gate, and `remove_event_source` can hold the
-gate and wait out a running `on_ready`. The work queue is a deque: appended to by anybody, taken from under the gate.
+gate and wait out a running `on_ready`.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from uio_workloop.errors import (
 )
 from uio_workloop.loop import lifetime
 from uio_workloop.loop.error_rule import ErrorHandler, ErrorRule
+from uio_workloop.loop.event_chain import EventChain
 from uio_workloop.loop.event_source import EventSource
 from uio_workloop.loop.gate import Gate
 from uio_workloop.loop.poll_set import DEPARTURES_ONLY, READABLE, PollSet
@@ -75,11 +76,7 @@ class WorkLoop:
         self._error_rule = ErrorRule(on_error, max_consecutive_errors)
         self._ready_phase = Lock()
         self._poll_set = PollSet()
-        self._sources: dict[int, EventSource] = {}  # by descriptor
-        self._chain: dict[EventSource, None] = {}  # in order of addition
-        self._next_position = 0
-        self._work: deque[EventSource] = deque()
-        self._visit_all = False
+        self._chain = EventChain()
         self._failed: deque[tuple[EventSource, Exception]] = deque()  # by on_ready; dealt with under the gate
         self._signal_wait: SignalWait | None = None
         self._closing = False
@@ -143,9 +140,7 @@ class WorkLoop:
             except BaseException:
                 self._unpoll(source)
                 raise
-            source._position = self._next_position
-            self._next_position += 1
-            self._chain[source] = None
+            self._chain.append(source)
             self.signal_source(source)
 
     def remove_event_source(self, source: EventSource) -> None:
@@ -163,21 +158,21 @@ class WorkLoop:
                 raise NotAttachedError(f"cannot remove {source.name}: it is not on work loop {self.name!r}")
             source.set_work_loop(None)
             self._unpoll(source)
-            del self._chain[source]
+            self._chain.remove(source)
 
     def _poll(self, source: EventSource) -> None:
         fd = source.fileno()
         if fd >= 0:
             with self._ready_phase:
                 self._poll_set.add(fd, READABLE if source.enabled else DEPARTURES_ONLY, source.name)
-                self._sources[fd] = source
+                self._chain.by_fd[fd] = source
 
     def _unpoll(self, source: EventSource) -> None:
         fd = source.fileno()
         if fd >= 0:
             with self._ready_phase:  # waits out an on_ready, which may be this source's
                 self._poll_set.remove(fd)
-                self._sources.pop(fd, None)
+                self._chain.by_fd.pop(fd, None)
 
     def watch(self, source: EventSource) -> None:
         """Poll a source for input if it is enabled, for departures alone if not; for sources, gate held."""
@@ -246,12 +241,12 @@ class WorkLoop:
         Context: any thread, gate held or open; never waits; signals coalesce.
         IOKit: signalWorkAvailable.
         """
-        self._visit_all = True
+        self._chain.visit_all = True
         self._wake()
 
     def signal_source(self, source: EventSource) -> None:
         """Have one source visited in the next pass; `source.signal_work_available()` is the way to ask for it."""
-        self._work.append(source)
+        self._chain.queue.append(source)
         self._wake()
 
     def _wake(self) -> None:
@@ -269,10 +264,12 @@ class WorkLoop:
         with self.gate:
             if self._closing:
                 return False
-            self._collect(0)
-            self._serve()
-            if self._work:
-                self._wake()
+            try:
+                self._collect(0)
+                self._serve()
+            finally:
+                if self._chain.has_work:
+                    self._wake()
             return not self._closing
 
     def run_until_signal(
@@ -305,7 +302,7 @@ class WorkLoop:
         """IOKit: threadMain."""
         try:
             while not self._closing:
-                self._collect(0 if self._work or self._visit_all else FOREVER)
+                self._collect(0 if self._chain.has_work else FOREVER)
                 served = self._serve()
                 for _ in range(LOOK_AGAIN_ROUNDS):
                     if not self._look_again(served):
@@ -322,7 +319,7 @@ class WorkLoop:
         if events:
             with self._ready_phase:
                 for fd, _ in events:
-                    source = self._sources.get(fd)
+                    source = self._chain.by_fd.get(fd)
                     if source is None:
                         self._poll_set.acknowledge_wake(fd)
                     else:
@@ -335,7 +332,7 @@ class WorkLoop:
                 return False
         except Exception as error:  # any code of a subclass; judged under the gate, where the source can be stopped
             self._failed.append((source, error))
-        self._work.append(source)
+        self._chain.queue.append(source)
         return True
 
     def _look_again(self, served: list[EventSource]) -> bool:
@@ -348,35 +345,31 @@ class WorkLoop:
 
     def _serve(self) -> list[EventSource]:
         """One pass over the sources with work, gate held throughout; returns them."""
-        if not self._work and not self._visit_all:  # a wake-up whose work is done already
+        if not self._chain.has_work:  # a wake-up whose work is done already
             return []
         with self.gate:
             if self._closing:
                 return []
             while self._failed:
                 self._judge(*self._failed.popleft())
-            batch = self._take_work()
-            for source in batch:
-                self._visit(source)
+            batch = self._chain.take_work()
+            visited = 0
+            try:
+                for source in batch:
+                    visited += 1
+                    self._visit(source)
+            finally:  # a client's KeyboardInterrupt ends its pass; who was not visited still has work
+                self._chain.queue.extend(batch[visited:])
             return batch
-
-    def _take_work(self) -> list[EventSource]:
-        if self._visit_all:
-            self._visit_all = False
-            self._work.extend(self._chain)
-        if len(self._work) == 1:
-            return [self._work.popleft()]
-        batch = {self._work.popleft() for _ in range(len(self._work))}
-        return sorted(batch, key=_position)
 
     def _visit(self, source: EventSource) -> None:
         if source.work_loop is not self:  # taken off since it was queued
             return
         try:
             if source.check_for_work():
-                self._work.append(source)
+                self._chain.queue.append(source)
         except BaseException as error:  # a broken action breaks itself, not the loop, even with sys.exit()
-            self._work.append(source)
+            self._chain.queue.append(source)
             if not isinstance(error, Exception) and not self.on_thread():
                 raise  # a client's own KeyboardInterrupt
             self._error_rule.apply(source, error)
@@ -443,7 +436,3 @@ class WorkLoop:
             source._abandon()
         self._chain.clear()
         self._poll_set.close()
-
-
-def _position(source: EventSource) -> int:
-    return source._position
