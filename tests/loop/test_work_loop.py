@@ -334,6 +334,26 @@ def test_clients_and_actions_never_overlap(work_loop, line, seen):
     assert seen.total == 3000
 
 
+def times_scheduled(work_loop: WorkLoop) -> int:
+    """How often the loop's thread was put on a processor; every one of its system calls that waits adds to it."""
+    with open(f"/proc/self/task/{work_loop.thread.native_id}/schedstat") as file:
+        return int(file.read().split()[2])
+
+
+def test_clients_leave_the_loops_thread_asleep(work_loop, line, seen):
+    attach(work_loop, line, seen).disable()
+    fence(work_loop)
+    before = -1
+    while before != (before := times_scheduled(work_loop)):  # until it has gone back to sleep
+        for _ in range(100):
+            os.sched_yield()
+
+    for _ in range(1000):
+        work_loop.run_action(line.cause)  # and a disabled source, ready all the while
+
+    assert times_scheduled(work_loop) == before
+
+
 # The event chain
 
 
