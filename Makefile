@@ -6,6 +6,8 @@ VENV    := .venv
 PY      := $(VENV)/bin/python
 SECONDS ?= 10
 DEVICE  ?=
+CMD     ?= cat /proc/interrupts
+export CMD
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
@@ -14,16 +16,16 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-demo: $(VENV)/.installed ## dispatch interrupts for 10 s; DEVICE=/dev/uio0 (or 1234:11e8, gpiochip0:17) for real ones
+demo: $(VENV)/.installed ## interrupts and a timer for SECONDS=10; DEVICE=/dev/uio0 (or 1234:11e8, gpiochip0:17): real ones
 	@$(PY) -m uio_workloop demo --seconds $(SECONDS) $(DEVICE)
 
-test: test-host test-lab ## every test: on this machine, then in a virtual machine with real interrupts
+test: lab-packages test-host test-lab ## every test: on this machine, then in a virtual machine with real interrupts
 
 test-host: $(VENV)/.installed
 	$(PY) -m pytest tests --ignore=tests/lab
 
 test-lab: lab-packages
-	$(PY) -m uio_workloop.testing.lab --device pci-testdev -- env UIO_WORKLOOP_REQUIRE_LAB=1 $(CURDIR)/$(PY) -m pytest -p no:cacheprovider -s tests/lab
+	UIO_WORKLOOP_REQUIRE_LAB=1 $(PY) -m uio_workloop.testing.lab -- $(PY) -m pytest -p no:cacheprovider tests/lab
 
 lint: $(VENV)/.installed ## formatting, style, types, and that imports point down
 	$(VENV)/bin/ruff format --check .
@@ -32,7 +34,7 @@ lint: $(VENV)/.installed ## formatting, style, types, and that imports point dow
 	$(VENV)/bin/lint-imports --no-cache
 
 lab: lab-packages ## run a command in the virtual machine: make lab CMD='cat /proc/interrupts'
-	@$(PY) -m uio_workloop.testing.lab -- sh -c '$(if $(CMD),$(CMD),cat /proc/interrupts)'
+	@$(PY) -m uio_workloop.testing.lab -- sh -c "$$CMD"
 
 clean: ## remove what was built here
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache
@@ -45,7 +47,7 @@ lab-packages: $(VENV)/.installed
 
 $(VENV)/.installed: pyproject.toml
 	@$(PYTHON) -c 'import ensurepip, sys; assert sys.version_info >= (3, 11)' 2>/dev/null || { $(call install,python3 python3-venv); }
-	@echo "installing uio_workloop into $(VENV)"
+	@echo "installing uio_workloop and what it needs into $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(PY) -m pip install --quiet --editable '.[dev]'
 	@touch $@
@@ -54,6 +56,6 @@ $(VENV)/.installed: pyproject.toml
 define install
 packages="$(1)"; line="apt-get install --yes --no-install-recommends $$packages"; \
 if [ -z "$$packages" ]; then :; \
-elif [ "$$(id -u)" = 0 ]; then echo "$$line" && apt-get update --quiet=2 && DEBIAN_FRONTEND=noninteractive $$line --quiet=2; \
+elif [ "$$(id -u)" = 0 ]; then echo "$$line" && apt-get update --quiet=2 && DEBIAN_FRONTEND=noninteractive $$line --quiet=2 >/dev/null; \
 else echo "packages are missing; as root, run: $$line" >&2; exit 1; fi
 endef

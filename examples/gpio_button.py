@@ -9,6 +9,9 @@ from uio_workloop import GpioLine, InterruptEventSource, TimerEventSource, WorkL
 
 SETTLE_MS = 10
 
+if len(sys.argv) != 2:
+    sys.exit(__doc__)
+
 with GpioLine.find(sys.argv[1], edge="both", bias="pull_up") as line, WorkLoop() as loop:
     pressed = not line.read()
 

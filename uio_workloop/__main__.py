@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 
@@ -19,6 +20,9 @@ def run() -> int:
             file=sys.stderr,
         )
         return 2
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without "µ" is no reason to stop
     # Of a device that leaves the verbs tell in a sentence of their own; the loop's warning would be a second one.
     logging.getLogger("uio_workloop").setLevel(logging.ERROR)
     main(prog_name="uio_workloop")

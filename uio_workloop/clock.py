@@ -8,6 +8,8 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
+from uio_workloop.errors import BadArgumentError
+
 MICROSECOND_NS = 1_000
 MILLISECOND_NS = 1_000_000
 SECOND_NS = 1_000_000_000
@@ -26,10 +28,10 @@ class Deadline:
         """The instant `delay_ns` from now.
 
         Raises:
-            ValueError: `delay_ns` is negative.
+            BadArgumentError: `delay_ns` is negative.
         """
         if delay_ns < 0:
-            raise ValueError(f"cannot wait {delay_ns} ns: a delay is 0 or more")
+            raise BadArgumentError(f"cannot wait {delay_ns} ns: a delay is 0 or more")
         return cls(monotonic_ns() + delay_ns)
 
     @property

@@ -17,7 +17,7 @@ from uio_workloop import BadArgumentError, DeviceNotFoundError, GpioLine, PciDev
         ("gpiochip99:0", "cannot open /dev/gpiochip99: there is no such file"),
         ("ffff:00:00.0", "there is no PCI device ffff:00:00.0; lspci -D lists what there is"),
         ("pci:ffff:00:00.0", "there is no PCI device ffff:00:00.0"),
-        ("dead:beef", "there is no PCI device dead:beef#1; of that identity there are: none"),
+        ("dead:beef", "there is no PCI device dead:beef; of that identity there are: none"),
     ],
 )
 def test_a_device_that_is_not_there_is_named_with_a_way_out(name, sentence):
@@ -32,6 +32,9 @@ def test_a_device_that_is_not_there_is_named_with_a_way_out(name, sentence):
         (PciDevice.find, "1234:11e8#0", "names no PCI device"),
         (GpioLine.find, "17", "'17' names no GPIO line: write chip and offset as gpiochip0:17"),
         (GpioLine.find, "gpiochip0:x", "names no GPIO line"),
+        (find_device, "gpiochip0:x", "'gpiochip0:x' names no device: write /dev/uio0 or uio:NAME, a PCI address"),
+        (find_device, "foo", "'foo' names no device"),
+        (find_device, "", "'' names no device"),
     ],
 )
 def test_what_is_no_name_is_told_how_names_look(find, name, sentence):

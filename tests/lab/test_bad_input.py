@@ -25,11 +25,7 @@ from uio_workloop import (
     WorkLoop,
     find_device,
 )
-from uio_workloop._linux import pci
-from uio_workloop.devices import udev
 from uio_workloop.testing.lab import guest
-
-TEST_DEVICE = ("1b36", "0005")  # QEMU's pci-testdev: registers, and no interrupt
 
 
 def nothing(sender, count) -> None:
@@ -38,11 +34,10 @@ def nothing(sender, count) -> None:
 
 @pytest.fixture
 def card_without_interrupt():
-    (address,) = udev.pci_addresses(*TEST_DEVICE)
-    if pci.driver(address) is None:
-        guest.bind_to_uio(address)
+    address = guest.plug("pci-testdev", "testdev", "10")  # registers, and no interrupt
     with PciDevice.find(address) as card:
         yield card
+    guest.unplug("testdev")
 
 
 def test_a_device_without_an_interrupt_is_refused_and_its_registers_stay_usable(card_without_interrupt, show):
@@ -69,7 +64,7 @@ def test_a_card_of_no_uio_driver_is_refused_with_the_command_that_binds_it(show)
     with pytest.raises(DeviceError) as refused:
         PciDevice.find(address)
     show(f"not bound: {refused.value}")
-    assert f"PCI device {address} is bound to no driver, not to a UIO driver; as root: modprobe uio_pci_generic" in str(
+    assert f"PCI device {address} is bound to no driver, not by a UIO driver; as root: modprobe uio_pci_generic" in str(
         refused.value
     )
 

@@ -22,7 +22,7 @@ from uio_workloop import (
     TimerEventSource,
     WorkLoop,
 )
-from uio_workloop.testing.fence import fence
+from uio_workloop.testing import fence
 from uio_workloop.testing.lab import guest
 
 

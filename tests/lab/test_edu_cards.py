@@ -9,7 +9,7 @@ from helpers import DEADLINE_S, attach
 from lab_devices import EduRegisters as Edu
 
 from uio_workloop import InterruptEventSource, MapError, PciDevice, Trigger
-from uio_workloop.testing.fence import fence
+from uio_workloop.testing import fence
 from uio_workloop.testing.lab import guest
 
 EACH = 1_000

@@ -11,7 +11,7 @@ from lab_devices import Dummy
 
 from uio_workloop import Deadline, Trigger
 from uio_workloop.clock import monotonic_ns
-from uio_workloop.testing.fence import fence
+from uio_workloop.testing import fence
 
 PACED = 20_000
 FREE = 100_000

@@ -28,7 +28,7 @@ from uio_workloop import (
     WorkLoop,
     WrongThreadError,
 )
-from uio_workloop.testing.fence import fence
+from uio_workloop.testing import fence
 from uio_workloop.testing.leaks import open_descriptors
 
 

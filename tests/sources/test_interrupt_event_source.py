@@ -19,7 +19,7 @@ from uio_workloop import (
     SoftwareInterrupt,
     Trigger,
 )
-from uio_workloop.testing.fence import fence
+from uio_workloop.testing import fence
 
 # Counts
 

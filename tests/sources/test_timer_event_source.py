@@ -9,7 +9,7 @@ from helpers import DEADLINE_S, Background, Stage
 
 from uio_workloop import BadArgumentError, ClosedError, TimerEventSource, WorkLoop
 from uio_workloop.clock import monotonic_ns
-from uio_workloop.testing.fence import fence
+from uio_workloop.testing import fence
 
 LONG_NS = 3_600 * 10**9
 

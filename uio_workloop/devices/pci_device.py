@@ -126,7 +126,8 @@ def _address_of(vendor: str, device: str, which: int) -> str:
         return addresses[which - 1]
     there_are = ", ".join(addresses) or "none"
     raise DeviceNotFoundError(
-        f"there is no PCI device {vendor}:{device}#{which}; of that identity there are: {there_are}",
+        f"there is no PCI device {vendor}:{device}{f'#{which}' if which > 1 else ''}; "
+        f"of that identity there are: {there_are}",
         path=f"{vendor}:{device}",
     )
 
@@ -138,9 +139,10 @@ def _uio_node(address: str) -> str:
     if not nodes:
         driver = pci.driver(address)
         raise DeviceError(
-            f"PCI device {address} is {f'bound to {driver}' if driver else 'bound to no driver'}, not to a UIO driver; "
-            f"as root: modprobe uio_pci_generic && echo {pci.identity(address).replace(':', ' ')} "
-            "> /sys/bus/pci/drivers/uio_pci_generic/new_id" + (f" (unbind it from {driver} first)" if driver else ""),
+            f"PCI device {address} is {f'used by {driver}' if driver else 'bound to no driver'}, not by a UIO driver; "
+            + (f"if nothing needs {driver} there, unbind it, then " if driver else "")
+            + f"as root: modprobe uio_pci_generic && echo {pci.identity(address).replace(':', ' ')} "
+            "> /sys/bus/pci/drivers/uio_pci_generic/new_id",
             path=address,
         )
     return nodes[0]

@@ -29,14 +29,14 @@ class EventSource:
     """
 
     is_interrupt: ClassVar[bool] = False
+    on_terminated: Callable[[Any], object] | None = None
+    """Yours to set: called as `on_terminated(sender)`, once, under the gate, when the device behind has left."""
 
     def __init__(
         self, action: Callable[..., object] | None = None, *, owner: object = None, name: str | None = None
     ) -> None:
         self.action = action
         self.owner = owner
-        self.on_terminated: Callable[[Any], object] | None = None
-        """Called once, under the gate, when the device behind the source has left."""
         self._name = name or type(self).__name__
         self._work_loop: WorkLoop | None = None
         self._enabled = True

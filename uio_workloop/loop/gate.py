@@ -29,7 +29,12 @@ FOREVER: Final = -1.0  # what Lock.acquire calls it
 
 
 class WaitResult(enum.IntEnum):
-    """Why a sleep on the gate ended. IOKit: THREAD_AWAKENED and its siblings, same values."""
+    """Why a sleep on the gate ended. Compare it; do not test its truth: AWAKENED is 0.
+
+    IOKit: THREAD_AWAKENED, THREAD_TIMED_OUT, THREAD_INTERRUPTED, with the same values.
+    """
+
+    __str__ = enum.Enum.__str__
 
     AWAKENED = 0
     TIMED_OUT = 1

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from uio_workloop.clock import SECOND_NS
 from uio_workloop.errors import DeadlineExceededError
 from uio_workloop.loop.event_source import EventSource
-from uio_workloop.testing.fence import GENEROUS_NS
+from uio_workloop.testing.completed_pass import GENEROUS_NS
 
 
 @dataclass(frozen=True, slots=True)

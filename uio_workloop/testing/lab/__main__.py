@@ -24,7 +24,7 @@ examples:
   python -m uio_workloop.testing.lab -- python -m pytest tests/lab
   python -m uio_workloop.testing.lab -- sh -c 'cat /proc/interrupts; ls -l /dev/uio*'
   python -m uio_workloop.testing.lab -- sh -c 'modprobe -r uio_dummy && modprobe uio_dummy devices=3'
-  python -m uio_workloop.testing.lab --device rtl8139 --device pci-serial -- lspci -nn
+  python -m uio_workloop.testing.lab --device rtl8139 --device pci-serial -- sh -c 'ls /sys/bus/pci/devices'
   python -m uio_workloop.testing.lab --kernel host --no-kvm -- uname -r
 """
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from uio_workloop.errors import LabError
-from uio_workloop.testing.lab.architecture import host_architecture
+from uio_workloop.testing.lab.architecture import host_architecture, pci_address
 
 LAB_DIRECTORY = Path("/run/uio-workloop-lab")
 ANSWER_TIMEOUT_S = 20.0
@@ -93,10 +93,25 @@ def plug_edu(device_id: str) -> str:
         LabError: not in the lab, the card is there already, or the guest's kernel did not find it in time.
     """
     row = host_architecture()
-    number = ("edu0", "edu1").index(device_id)
-    address = row.edu_addresses[number]
+    return plug("edu", device_id, row.edu_slots[("edu0", "edu1").index(device_id)])
+
+
+def plug(driver: str, device_id: str, slot: str) -> str:
+    """Put a card of QEMU's (`-device help` lists them) into a free slot, and bind it to uio_pci_generic.
+
+    Args:
+        driver: what QEMU calls it: "pci-testdev".
+        device_id: a name of yours, for `unplug`.
+        slot: number of the PCI slot, hexadecimal.
+
+    Returns: its PCI address.
+    Raises:
+        LabError: not in the lab, QEMU refused, or the guest's kernel did not find it in time.
+    """
+    row = host_architecture()
+    address = pci_address(slot)
     with kernel_events() as events:
-        qmp("device_add", driver="edu", id=device_id, bus=row.pci_bus, addr=row.edu_slots[number])
+        qmp("device_add", driver=driver, id=device_id, bus=row.pci_bus, addr=slot)
         _wait_for_event(events, action="add", path_end=f"/{address}")
     bind_to_uio(address)
     return address
