@@ -135,6 +135,6 @@ def newest_kernel(apt: Apt, series: str, flavour: str) -> tuple[str, list[str]]:
             return version, [image, headers, *build_packages(offered[headers])]
     raise LabError(
         f"cannot find a kernel {series} for {flavour} in the apt sources of this machine: "
-        f"add one that has linux-image-{series}-{flavour} (stable, its security updates or backports), "
+        f"add one that has linux-image-{series}-{flavour} (in Debian 12 its security updates, bookworm-security), "
         "or use --kernel"
     )
