@@ -12,6 +12,7 @@ from helpers import Background
 from lab_devices import Dummy, write
 
 from uio_workloop import Trigger, UioDevice
+from uio_workloop.testing.lab.kernel_log import Record, parse_record
 
 LOAD_UNLOAD = 50
 ATTRIBUTES = "/sys/devices/platform/uio_dummy.0/"
@@ -19,14 +20,16 @@ ATTRIBUTES = "/sys/devices/platform/uio_dummy.0/"
 
 @contextmanager
 def kernel_log():
-    """The lines that the kernel writes during a `with` block; taint notices of the first load are earlier."""
-    lines: list[str] = []
+    """What the kernel writes during a `with` block, but for what the lab knows to say nothing of drivers."""
+    records: list[Record] = []
     fd = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     os.lseek(fd, 0, os.SEEK_END)
     try:
-        yield lines
+        yield records
         while True:
-            lines.append(os.read(fd, 8192).decode())
+            record = parse_record(os.read(fd, 8192).decode().partition("\n")[0])
+            if record is not None and not record.harmless:
+                records.append(record)
     except BlockingIOError:
         pass
     finally:
