@@ -15,6 +15,12 @@ import time
 SECOND_NS = 1_000_000_000
 _FLAGS = os.O_NONBLOCK | os.O_CLOEXEC  # TFD_NONBLOCK and TFD_CLOEXEC are these by definition
 _ABSOLUTE = 1  # TFD_TIMER_ABSTIME
+_LATEST_NS = ((1 << 31) - 1) * SECOND_NS  # 68 years of uptime; what a 32-bit time_t holds
+
+
+def _within_range(at_ns: int) -> int:
+    return min(max(1, at_ns), _LATEST_NS)  # 0 would disarm
+
 
 if sys.version_info >= (3, 13):
 
@@ -24,7 +30,7 @@ if sys.version_info >= (3, 13):
 
     def arm_at(fd: int, at_ns: int) -> None:
         """Expire once, at that instant; at once if it has passed. An unread earlier expiry is discarded."""
-        os.timerfd_settime_ns(fd, flags=os.TFD_TIMER_ABSTIME, initial=max(1, at_ns))  # 0 would disarm
+        os.timerfd_settime_ns(fd, flags=os.TFD_TIMER_ABSTIME, initial=_within_range(at_ns))
 
     def disarm(fd: int) -> None:
         os.timerfd_settime_ns(fd, initial=0)
@@ -56,7 +62,7 @@ else:
 
     def arm_at(fd: int, at_ns: int) -> None:
         """Expire once, at that instant; at once if it has passed. An unread earlier expiry is discarded."""
-        _set(fd, max(1, at_ns))  # 0 would disarm
+        _set(fd, _within_range(at_ns))
 
     def disarm(fd: int) -> None:
         _set(fd, 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 
 from uio_workloop.errors import BadArgumentError, ClosedError
 from uio_workloop.interrupts.claim import Claim, Claimant
@@ -29,6 +30,9 @@ class SoftwareInterrupt:
         self.lost = 0  # an eventfd adds up in 64 bits; it has nothing to lose
         self.masked = True
         self._claim = Claim(name)
+        # Keeps close() from pulling the descriptor from under cause(), whose count would go to whoever gets the number
+        # next; recursive, because a signal handler may call cause() in the middle of cause().
+        self._lock = threading.RLock()
         self._fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
 
     def cause(self, n: int = 1) -> None:
@@ -42,14 +46,16 @@ class SoftwareInterrupt:
         """
         if n < 1:
             raise BadArgumentError(f"cannot cause {n} interrupts on {self.name}: n is 1 or more")
-        os.eventfd_write(self.fileno(), n)
+        with self._lock:
+            os.eventfd_write(self.fileno(), n)
 
     def close(self) -> None:
         """Close the source on it, then the descriptor; twice is fine."""
         self._claim.revoke()
-        if self._fd >= 0:
-            fd, self._fd = self._fd, -1
-            os.close(fd)
+        with self._lock:
+            if self._fd >= 0:
+                os.close(self._fd)
+                self._fd = -1
 
     def __enter__(self) -> SoftwareInterrupt:
         return self

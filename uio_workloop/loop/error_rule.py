@@ -35,7 +35,7 @@ class ErrorRule:
             try:
                 self._on_error(source, error)
                 return
-            except Exception:
+            except BaseException:  # even sys.exit(): the loop's thread is nobody's to end
                 log.exception("%s: on_error raised; the default rule applies", source.name)
         log.error("%s: the action raised", source.name, exc_info=error)
         if in_a_row >= self._limit and source.enabled:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import Lock
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from uio_workloop.errors import ClosedError, NotAttachedError, WorkLoopError
 
 if TYPE_CHECKING:
     from uio_workloop.loop.work_loop import WorkLoop
+
+_release_lock = Lock()
 
 
 class EventSource:
@@ -215,8 +218,9 @@ class EventSource:
         return self._errors_in_a_row
 
     def _release_once(self) -> None:
-        if not self._closed:
-            self._closed = True
+        with _release_lock:  # two threads may close a source that is on no loop
+            first, self._closed = not self._closed, True
+        if first:
             self._enabled = False
             self._release()
 

@@ -68,15 +68,21 @@ class Gate:
     """
 
     def __init__(self) -> None:
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget every holder and waiter: after fork() the child has none of those threads."""
         self._lock = Lock()
         self._owner = NOBODY
         self._depth = 0
         self._queue: deque[Lock] = deque()
         self._sleepers: dict[Hashable, list[_Sleeper]] = {}
+        self._interrupted = False
+
+    def reset(self) -> None:
+        """Forget every thread but the caller: after fork() the child has no other. What the caller holds he keeps."""
+        held = self.held
+        self._lock = _locked() if held else Lock()
+        if not held:
+            self._owner, self._depth = NOBODY, 0
+        self._queue.clear()
+        self._sleepers.clear()
 
     @property
     def held(self) -> bool:
@@ -177,6 +183,8 @@ class Gate:
         IOKit: IOWorkLoop::sleepGate, IOCommandGate::commandSleep.
         """
         self.check_held(f"sleeping on {token!r}")
+        if self._interrupted:
+            return WaitResult.INTERRUPTED
         sleeper = _Sleeper()
         self._sleepers.setdefault(token, []).append(sleeper)  # before letting go, so that no wake-up is missed
         depth, self._depth, self._owner = self._depth, 0, NOBODY
@@ -202,11 +210,12 @@ class Gate:
             return len(woken)
 
     def interrupt_sleepers(self) -> None:
-        """Wake every sleeper with INTERRUPTED: the loop is closing.
+        """Wake every sleeper with INTERRUPTED, and let nobody sleep from now on: the loop is closing.
 
         Context: any thread; takes the gate.
         """
         with self:
+            self._interrupted = True
             for sleepers in self._sleepers.values():
                 self._ring(sleepers, WaitResult.INTERRUPTED)
             self._sleepers.clear()

@@ -6,7 +6,7 @@ import errno
 import os
 import select
 from contextlib import suppress
-from threading import Lock
+from threading import RLock
 from typing import Final
 
 from uio_workloop.errors import BadArgumentError
@@ -28,7 +28,9 @@ class PollSet:
         self._epoll = select.epoll()
         self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._epoll.register(self._wake_fd, READABLE)
-        self._wake_lock = Lock()  # keeps close() from pulling the descriptor from under wake()
+        # Keeps close() from pulling the descriptor from under wake(); recursive, because a signal handler may call wake()
+        # in the middle of wake().
+        self._wake_lock = RLock()
         self._awake = False
         self.wait = self._epoll.poll  # bound once: this is the hot path
 
@@ -76,8 +78,13 @@ class PollSet:
                 os.eventfd_read(fd)
             self._awake = False
 
+    def abandon(self) -> None:
+        """Close what came along into the child of a fork; the parent's set is left alone."""
+        self._wake_lock = RLock()  # a thread that the child does not have may hold the old one
+        self.close()
+
     def close(self) -> None:
-        """Close both descriptors; twice is fine. After a fork this leaves the parent's set alone."""
+        """Close both descriptors; twice is fine."""
         with self._wake_lock:
             if not self._epoll.closed:
                 self._epoll.close()

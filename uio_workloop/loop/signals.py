@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from uio_workloop.errors import WrongThreadError
 
@@ -45,15 +45,13 @@ class SignalWait:
         if threading.current_thread() is not threading.main_thread():
             self._close()
             raise WrongThreadError("run_until_signal() works in the main thread only, where Python runs handlers")
-        had_fd = signal.set_wakeup_fd(self._write_fd, warn_on_full_buffer=False)
-        had = {number: signal.signal(number, _ignore) for number in signals}
-        try:
+        with ExitStack() as undo:
+            undo.callback(self._close)
+            undo.callback(signal.set_wakeup_fd, signal.set_wakeup_fd(self._write_fd, warn_on_full_buffer=False))
+            for number in signals:
+                had = signal.signal(number, _ignore)
+                undo.callback(signal.signal, number, signal.SIG_DFL if had is None else had)
             yield
-        finally:
-            for number, handler in had.items():
-                signal.signal(number, handler if handler is not None else signal.SIG_DFL)
-            signal.set_wakeup_fd(had_fd)
-            self._close()
 
     def _close(self) -> None:
         os.close(self._read_fd)

@@ -77,9 +77,10 @@ class WorkLoop:
         self._ready_phase = Lock()
         self._poll_set = PollSet()
         self._chain = EventChain()
-        self._failed: deque[tuple[EventSource, Exception]] = deque()  # by on_ready; dealt with under the gate
+        self._failed: deque[tuple[EventSource, BaseException]] = deque()  # by on_ready; dealt with under the gate
         self._signal_wait: SignalWait | None = None
         self._closing = False
+        self._thread_id: int | None = None  # while it runs; the system gives numbers of ended threads to others
         self._thread = Thread(target=self._thread_main, name=name, daemon=True)
         try:
             self._thread.start()
@@ -109,7 +110,7 @@ class WorkLoop:
 
     def on_thread(self) -> bool:
         """Whether the caller is the loop's thread; says nothing of the gate. IOKit: onThread."""
-        return self._thread.ident == get_ident()
+        return self._thread_id == get_ident()
 
     def in_gate(self) -> bool:
         """Whether the caller holds the gate, at whatever depth. IOKit: inGate."""
@@ -137,7 +138,9 @@ class WorkLoop:
             self._poll(source)
             try:
                 source.set_work_loop(self)
+                source._check_open("add")  # closed by another thread meanwhile
             except BaseException:
+                source._work_loop = None
                 self._unpoll(source)
                 raise
             self._chain.append(source)
@@ -300,6 +303,7 @@ class WorkLoop:
 
     def _thread_main(self) -> None:
         """IOKit: threadMain."""
+        self._thread_id = get_ident()
         try:
             while not self._closing:
                 self._collect(0 if self._chain.has_work else FOREVER)
@@ -310,8 +314,9 @@ class WorkLoop:
                     served = self._serve()
         finally:
             with self.gate:  # whoever is closing the loop is still taking sources off the poll set
-                self._closing = True
+                self._shut()
                 self._poll_set.close()
+                self._thread_id = None
 
     def _collect(self, timeout: float) -> None:
         """Wait for descriptors and look at those that are ready."""
@@ -330,7 +335,9 @@ class WorkLoop:
         try:
             if not source.on_ready():
                 return False
-        except Exception as error:  # any code of a subclass; judged under the gate, where the source can be stopped
+        except BaseException as error:  # any code of a subclass; judged under the gate, where it can be stopped
+            if not isinstance(error, Exception) and not self.on_thread():
+                raise  # a client's own KeyboardInterrupt
             self._failed.append((source, error))
         self._chain.queue.append(source)
         return True
@@ -366,17 +373,21 @@ class WorkLoop:
         if source.work_loop is not self:  # taken off since it was queued
             return
         try:
-            if source.check_for_work():
-                self._chain.queue.append(source)
+            again = source.check_for_work()
         except BaseException as error:  # a broken action breaks itself, not the loop, even with sys.exit()
-            self._chain.queue.append(source)
+            again = True
             if not isinstance(error, Exception) and not self.on_thread():
                 raise  # a client's own KeyboardInterrupt
             self._error_rule.apply(source, error)
+            again = source.enabled
+        finally:
+            where = source.work_loop  # its action may have moved it to another loop
+            if again and where is not None:
+                where.signal_source(source)
 
     # Errors and departures
 
-    def _judge(self, source: EventSource, error: Exception) -> None:
+    def _judge(self, source: EventSource, error: BaseException) -> None:
         if source.work_loop is not self:
             return
         if not isinstance(error, DeviceGoneError):
@@ -386,7 +397,7 @@ class WorkLoop:
         log.warning("%s: %s; the source is terminated", source.name, error)
         try:
             source.terminate(error)
-        except Exception:
+        except BaseException:  # even sys.exit(): the loop's thread is nobody's to end
             log.exception("%s: on_terminated raised", source.name)
 
     def _check_open(self, operation: str) -> None:
@@ -408,18 +419,24 @@ class WorkLoop:
         Context: any thread; takes the gate, so the action that runs is waited for.
         IOKit: release, free; which do not wait.
         """
-        with self.gate, ExitStack() as closed_in_reverse:
-            if not self._closing:
-                self._closing = True
-                for source in self.event_sources:
-                    closed_in_reverse.callback(source.close)
-                self.gate.interrupt_sleepers()
-                if self._signal_wait is not None:
-                    self._signal_wait.stop()
-                self._poll_set.wake()
-                lifetime.forget(self)
+        with self.gate:
+            self._shut()
         if not (self.gate.held or self.on_thread()):
             self._thread.join()
+
+    def _shut(self) -> None:
+        """What of closing is done under the gate, once."""
+        if self._closing:
+            return
+        self._closing = True
+        with ExitStack() as closed_in_reverse:
+            for source in self.event_sources:
+                closed_in_reverse.callback(source.close)
+            self.gate.interrupt_sleepers()
+            if self._signal_wait is not None:
+                self._signal_wait.stop()
+            self._poll_set.wake()
+            lifetime.forget(self)
 
     def __enter__(self) -> WorkLoop:
         return self
@@ -435,4 +452,4 @@ class WorkLoop:
         for source in self._chain:
             source._abandon()
         self._chain.clear()
-        self._poll_set.close()
+        self._poll_set.abandon()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 from collections.abc import Callable
 from typing import Any
@@ -31,6 +32,7 @@ class TimerEventSource(EventSource):
     def __init__(self, action: TimerAction, *, owner: object = None) -> None:
         super().__init__(action, owner=owner)
         self._deadline_ns: int | None = None
+        self._in_action = False
         self._fd = timerfd.create()
 
     @property
@@ -49,10 +51,12 @@ class TimerEventSource(EventSource):
         Context: any thread; takes the gate. The action runs on the work-loop thread, gate held.
         Raises:
             BadArgumentError: `delay_ns` is negative.
+            TypeError: it is not a whole number.
             ClosedError: the timer was closed.
         IOKit: IOTimerEventSource::setTimeout; like it, not periodic.
         Source: timerfd_settime(2); always an absolute deadline, because a relative 0 would disarm.
         """
+        delay_ns = operator.index(delay_ns)  # a fraction is refused before anything has changed
         if delay_ns < 0:
             raise BadArgumentError(f"cannot set {self._name} to {delay_ns} ns: a timeout is 0 or more")
         self.wake_at_ns(monotonic_ns() + delay_ns)
@@ -74,6 +78,7 @@ class TimerEventSource(EventSource):
             ClosedError: the timer was closed.
         IOKit: IOTimerEventSource::wakeAtTime.
         """
+        at_ns = operator.index(at_ns)
         if at_ns <= 0:
             raise BadArgumentError(f"cannot arm {self._name} for {at_ns} ns: an instant of CLOCK_MONOTONIC is positive")
         with self._gate():
@@ -100,13 +105,17 @@ class TimerEventSource(EventSource):
 
     def check_for_work(self) -> bool:
         deadline_ns = self._deadline_ns
-        if deadline_ns is None or not self._enabled or monotonic_ns() < deadline_ns:
+        if deadline_ns is None or not self._enabled or self._in_action or monotonic_ns() < deadline_ns:
             return False
         self._deadline_ns = None  # spent, before the action may arm it again
-        if self.action is not None:
-            self.action(self)
+        self._in_action = True
+        try:
+            if self.action is not None:
+                self.action(self)
+        finally:
+            self._in_action = False
         self._errors_in_a_row = 0
-        return False
+        return self._deadline_ns is not None  # armed again, and perhaps passed over while the action ran
 
     def set_work_loop(self, work_loop: Any) -> None:
         super().set_work_loop(work_loop)
