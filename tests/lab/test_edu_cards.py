@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 
 import pytest
@@ -77,6 +78,32 @@ def test_an_interrupt_that_is_pending_when_its_source_is_enabled_arrives(cards, 
         seen.wait_for_calls(turn)
         source.disable()
     assert (driver.right, driver.spurious) == (3, 0)
+
+
+def test_an_interrupt_accepted_just_before_its_source_is_disabled_is_delivered_afterwards(cards, work_loop, seen):
+    registers = cards[0].bar(0)
+    source = attach(work_loop, cards[0], seen)
+    with work_loop.gate:  # the loop cannot deliver it before
+        registers.write32(Edu.RAISE, 1)
+        while cards[0].event_count == 0:
+            os.sched_yield()
+        source.disable()
+        registers.write32(Edu.ACKNOWLEDGE, registers.read32(Edu.STATUS))
+        source.enable()
+    fence(work_loop)
+    assert seen.total == 1
+
+
+def test_a_masked_card_does_not_interrupt(cards, work_loop, seen):
+    driver = Driver(cards[0], 1)
+    source = attach(work_loop, cards[0], driver)
+    source.disable()
+    before = cards[0].event_count
+    driver.cause()
+    fence(work_loop)
+    assert cards[0].event_count == before
+    source.enable()
+    assert driver.acknowledged.acquire(timeout=DEADLINE_S)
 
 
 def test_a_card_is_found_by_identity_in_order_of_address(cards):

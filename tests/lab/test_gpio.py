@@ -101,6 +101,17 @@ def test_edges_while_disabled_arrive_as_one_count(gpio_line, work_loop, seen):
     seen.wait_for_total(5)
 
 
+def test_a_second_source_on_a_line_has_lost_nothing_of_the_first_ones(gpio_line, work_loop, seen):
+    toggle = Toggle()
+    with attach(work_loop, gpio_line, seen):
+        toggle(6)
+        seen.wait_for_total(6)
+    source = attach(work_loop, gpio_line, seen)
+    toggle(1)
+    seen.wait_for_total(7)
+    assert source.statistics.lost == 0
+
+
 @pytest.mark.parametrize(("edge", "expected"), [("rising", 3), ("falling", 3), ("both", 6)])
 def test_only_the_edges_asked_for_interrupt(work_loop, seen, edge, expected):
     guest.set_gpio(LINE, False)

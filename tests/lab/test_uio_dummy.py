@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import threading
 
@@ -156,6 +157,20 @@ def test_a_level_line_that_is_not_acknowledged_interrupts_again(make_dummy, work
     fence(work_loop)
 
     assert seen.counts == [1, 1, 1]
+
+
+def test_a_pending_level_interrupt_is_delivered_once_when_its_source_is_enabled(make_dummy, work_loop, seen):
+    dummy = make_dummy(trigger=Trigger.LEVEL)
+    source = attach(work_loop, dummy.device, lambda sender, count: (dummy.acknowledge(), seen(sender, count)))
+    with work_loop.gate:  # accepted, but not delivered
+        dummy.cause()
+        while dummy.device.event_count == 0:
+            os.sched_yield()
+        source.disable()
+        source.enable()
+    fence(work_loop)
+    assert seen.counts == [1]
+    assert dummy.device.event_count == 1
 
 
 def test_what_came_before_the_source_was_enabled_first_unmasks_a_line_left_masked(make_dummy, work_loop, seen):

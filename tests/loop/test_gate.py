@@ -236,15 +236,22 @@ def test_a_waiter_interrupted_while_queueing_leaves_the_gate_usable(gate):
     def interrupt(number, frame):
         raise ImpatienceError
 
+    heard = threading.Event()
+
+    def poke() -> None:
+        wait_for_waiters(gate, 1)
+        while not heard.wait(0.05):  # one that comes just before the waiter sleeps is handled when it wakes
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR1)
+
     had = signal.signal(signal.SIGUSR1, interrupt)
     try:
-        poker = Background(
-            lambda: (wait_for_waiters(gate, 1), signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR1))
-        )
+        poker = Background(poke)
         with pytest.raises(ImpatienceError):
             enter(gate)
-        poker.result()
     finally:
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # one more may be on its way
+        heard.set()
+        poker.result()
         signal.signal(signal.SIGUSR1, had)
 
     assert not gate._queue

@@ -17,6 +17,7 @@ from uio_workloop import (
     AlreadyAttachedError,
     BadArgumentError,
     ClosedError,
+    DeviceGoneError,
     EventSource,
     GateBusyError,
     InterruptEventSource,
@@ -229,12 +230,12 @@ def test_a_keyboard_interrupt_in_a_clients_pass_reaches_the_client_and_loses_nob
 
 
 def test_running_the_sources_inside_an_action_serves_others_and_does_not_enter_it_again(work_loop, lines, seen):
-    depth = 0
+    depth = deepest = 0
 
     def outer(sender, count):
-        nonlocal depth
+        nonlocal depth, deepest
         depth += 1
-        assert depth == 1
+        deepest = max(deepest, depth)
         lines[0].cause()
         lines[1].cause()
         work_loop.run_event_sources()
@@ -249,6 +250,7 @@ def test_running_the_sources_inside_an_action_serves_others_and_does_not_enter_i
     (call, *_) = seen.wait_for_calls(1)
     source.disable()
     assert call.count == 1
+    assert deepest == 1
 
 
 def test_an_action_asleep_on_the_gate_lets_clients_in_and_run_the_other_sources(work_loop, lines, seen):
@@ -272,6 +274,75 @@ def test_an_action_asleep_on_the_gate_lets_clients_in_and_run_the_other_sources(
     fence(work_loop)
 
     assert results == [WaitResult.AWAKENED]
+
+
+def test_interrupts_that_another_pass_drains_during_the_action_are_delivered_afterwards(work_loop, line, seen):
+    def action(sender, count):
+        seen(sender, count)
+        if len(seen.calls) == 1:
+            line.cause(3)
+            while sender.statistics.interrupts != 4:  # the loop's thread drains while the client's action runs
+                os.sched_yield()
+
+    attach(work_loop, line, action)
+    fence(work_loop)
+    with work_loop.gate:
+        line.cause()
+        work_loop.run_event_sources()
+
+    seen.wait_for_total(4)
+    assert seen.counts == [1, 3]
+
+
+def test_an_action_can_move_its_source_to_another_loop_without_losing_what_comes_meanwhile(work_loop, edge_line, seen):
+    with WorkLoop("other") as other:
+
+        def move(sender, count):
+            seen(sender, count)
+            if sender.work_loop is work_loop:
+                work_loop.remove_event_source(sender)
+                other.add_event_source(sender)
+                sender.enable()
+                edge_line.cause(2)
+                while sender.statistics.interrupts != 3:
+                    os.sched_yield()
+
+        attach(work_loop, edge_line, move)
+        edge_line.cause()
+        seen.wait_for_total(3)
+
+
+def test_a_source_added_to_two_loops_at_once_is_on_one(work_loop, edge_line, seen):
+    with WorkLoop("other") as other, InterruptEventSource(edge_line, seen) as source:
+        for _ in range(200):
+            start = threading.Barrier(2)
+
+            def add(loop, start=start):
+                start.wait(DEADLINE_S)
+                try:
+                    loop.add_event_source(source)
+                except AlreadyAttachedError:
+                    return 0
+                return 1
+
+            adders = [Background(add, loop) for loop in (work_loop, other)]
+            assert sum(adder.result() for adder in adders) == 1
+            source.work_loop.remove_event_source(source)
+
+
+def test_a_signal_wakes_an_idle_loop(work_loop):
+    visited = threading.Event()
+
+    class Custom(EventSource):
+        def check_for_work(self) -> bool:
+            visited.set()
+            return False
+
+    work_loop.add_event_source(Custom())
+    fence(work_loop)
+    visited.clear()
+    work_loop.signal_work_available()
+    assert visited.wait(DEADLINE_S)
 
 
 # Clients
@@ -555,6 +626,59 @@ def test_an_error_handler_takes_the_place_of_the_rule(line, seen, caplog):
     assert caplog.records == []
 
 
+@pytest.mark.parametrize("where", ["on_ready", "on_error", "on_terminated"])
+def test_nobodys_code_can_end_the_loops_thread(line, edge_line, seen, where):
+    class Hostile(InterruptEventSource):
+        def on_ready(self) -> bool:
+            if where == "on_ready" and self.on_thread():
+                raise SystemExit
+            if where == "on_terminated":
+                raise DeviceGoneError("gone")
+            return super().on_ready()
+
+    def fail(sender, count):
+        raise ValueError
+
+    with WorkLoop(on_error=(lambda source, error: sys.exit(1)) if where == "on_error" else None) as loop:
+        hostile = Hostile(line, fail)
+        hostile.on_terminated = lambda sender: sys.exit(2)
+        loop.add_event_source(hostile)
+        hostile.enable()
+        line.cause()
+        attach(loop, edge_line, seen)
+        edge_line.cause()
+        seen.wait_for_calls(1)
+        assert loop.thread.is_alive()
+
+
+def test_a_source_that_always_raises_is_disabled_and_not_visited_again(caplog):
+    visits: list[int] = []
+
+    class Broken(EventSource):
+        def check_for_work(self) -> bool:
+            visits.append(1)
+            raise ValueError
+
+    with WorkLoop(max_consecutive_errors=3) as loop:
+        loop.add_event_source(Broken())
+        while len(visits) < 3:
+            fence(loop)
+        fence(loop)
+        assert len(visits) == 3
+
+
+def test_an_error_handler_that_fails_leaves_the_rule_in_place(line, seen, caplog):
+    with WorkLoop(max_consecutive_errors=1, on_error=lambda source, error: 1 // 0) as loop:
+
+        def fail(sender, count):
+            raise ValueError
+
+        source = attach(loop, line, fail)
+        line.cause()
+        fence(loop)
+        assert not source.enabled
+
+
 def test_a_limit_below_one_is_refused():
     with pytest.raises(BadArgumentError, match="max_consecutive_errors is 1 or more, not 0"):
         WorkLoop(max_consecutive_errors=0)
@@ -692,6 +816,14 @@ def test_closing_wakes_sleepers_on_the_gate():
     loop.close()
 
     assert sleeper.result() is WaitResult.INTERRUPTED
+    with loop.gate:
+        assert loop.gate.sleep("never") is WaitResult.INTERRUPTED  # and nobody sleeps on it again
+
+
+def test_a_thread_that_gets_the_number_of_an_ended_loops_thread_is_not_on_it():
+    loop = WorkLoop()
+    loop.close()
+    assert not any(Background(loop.on_thread).result() for _ in range(20))
 
 
 def test_a_hundred_loops_leave_no_thread_and_no_descriptor(seen):
@@ -735,6 +867,31 @@ def test_run_until_signal_returns_none_when_the_loop_is_closed():
         assert loop.run_until_signal() is None
 
 
+def test_run_until_signal_is_not_ended_by_other_signals(work_loop):
+    had = signal.signal(signal.SIGUSR2, lambda number, frame: None)
+    try:
+        numbers = iter([signal.SIGUSR2, signal.SIGUSR1])
+
+        def send(timer):
+            signal.pthread_kill(threading.main_thread().ident, next(numbers))
+            timer.set_timeout_ms(20)
+
+        timer = TimerEventSource(send)
+        work_loop.add_event_source(timer)
+        timer.set_timeout_ms(20)
+        assert work_loop.run_until_signal([signal.SIGUSR1]) is signal.SIGUSR1
+        timer.close()
+    finally:
+        signal.signal(signal.SIGUSR2, had)
+
+
+def test_a_signal_that_cannot_be_waited_for_leaves_everything_as_it_was(work_loop):
+    had = signal.getsignal(signal.SIGINT)
+    with pytest.raises(OSError, match="Invalid argument"):
+        work_loop.run_until_signal([signal.SIGINT, signal.SIGKILL])
+    assert signal.getsignal(signal.SIGINT) is had
+
+
 def test_run_until_signal_belongs_to_the_main_thread_with_the_gate_open(work_loop):
     with pytest.raises(WrongThreadError, match="main thread only"):
         Background(work_loop.run_until_signal).result()
@@ -772,6 +929,23 @@ def test_interpreter_exit_lets_the_running_action_end():
         """
     )
     assert (outcome.returncode, outcome.stdout, outcome.stderr) == (0, "ended\n", "")
+
+
+def test_a_fork_with_the_gate_held_leaves_parent_and_child_usable():
+    outcome = run_script(
+        """
+        import os
+        loop = WorkLoop()
+        child = loop.run_action(os.fork)
+        if child == 0:
+            os._exit(0 if loop.closed else 1)
+        assert os.waitpid(child, 0)[1] == 0
+        assert loop.run_action(int) == 0
+        loop.close()
+        print("fine")
+        """
+    )
+    assert (outcome.returncode, outcome.stdout, outcome.stderr) == (0, "fine\n", "")
 
 
 def test_the_child_of_a_fork_has_a_closed_loop_and_the_parent_a_working_one():

@@ -14,7 +14,8 @@ from uio_workloop.interrupts.event_count import MODULUS, EventCount
         (-1, 0, 1),
         (0xFFFFFFFE, 2, 4),
         (4294967290, 10, 16),
-        (0, MODULUS - 1, MODULUS - 1),
+        (0, 0xFFFFFFFF, 0xFFFFFFFF),
+        (7, 0x80000007, 0x80000000),
     ],
 )
 def test_growth_is_the_difference_modulo_2_to_the_32(before, after, grown):

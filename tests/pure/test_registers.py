@@ -43,6 +43,8 @@ def test_an_access_outside_the_region_is_refused(registers, width, offset):
 def test_an_access_off_its_alignment_is_refused(registers, width, offset):
     with pytest.raises(RegisterError, match=f"at {offset:#x}: the offset is not aligned"):
         getattr(registers, f"read{width}")(offset)
+    with pytest.raises(RegisterError, match=f"at {offset:#x}: the offset is not aligned"):
+        getattr(registers, f"write{width}")(offset, 0)
 
 
 def test_the_last_byte_is_reachable_only_as_a_byte(registers):

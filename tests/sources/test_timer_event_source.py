@@ -76,9 +76,10 @@ def test_a_timer_armed_again_in_its_action_is_periodic(work_loop, seen):
 
 def test_a_deadline_set_before_the_timer_is_on_a_loop_is_kept(work_loop, seen):
     timer = TimerEventSource(seen)
-    timer.set_timeout_ns(0)
-    assert seen.calls == []
+    timer.set_timeout_ms(30)
     work_loop.add_event_source(timer)
+    fence(work_loop)
+    assert timer.deadline_ns is not None
     seen.wait_for_calls(1)
 
 
@@ -195,6 +196,45 @@ def test_a_timeout_below_zero_is_refused_and_the_deadline_untouched(timer, delay
     with pytest.raises(BadArgumentError, match="an instant of CLOCK_MONOTONIC is positive"):
         timer.wake_at_ns(0)
     assert timer.deadline_ns == deadline_ns
+
+
+@pytest.mark.parametrize("attached", [True, False])
+def test_a_fraction_is_refused_before_anything_has_changed(work_loop, seen, attached):
+    with TimerEventSource(seen) as timer:
+        if attached:
+            work_loop.add_event_source(timer)
+        timer.set_timeout_ns(LONG_NS)
+        deadline_ns = timer.deadline_ns
+        with pytest.raises(TypeError):
+            timer.set_timeout_ms(0.5)
+        assert timer.deadline_ns == deadline_ns
+
+
+@pytest.mark.parametrize("delay_ns", [2**62, 2**63, 2**64, 10**30])
+def test_a_deadline_beyond_what_the_kernel_holds_is_simply_far_away(timer, seen, work_loop, delay_ns):
+    timer.set_timeout_ns(delay_ns)
+    fence(work_loop)
+    assert seen.calls == []
+
+
+def test_a_timer_action_is_not_entered_again_by_running_the_sources(work_loop, seen):
+    depth = deepest = 0
+
+    def action(sender):
+        nonlocal depth, deepest
+        depth += 1
+        deepest = max(deepest, depth)
+        seen(sender)
+        if len(seen.calls) < 5:
+            sender.set_timeout_ns(0)
+            work_loop.run_event_sources()
+        depth -= 1
+
+    timer = TimerEventSource(action)
+    work_loop.add_event_source(timer)
+    timer.set_timeout_ns(0)
+    seen.wait_for_calls(5)
+    assert deepest == 1
 
 
 def test_a_closed_timer_says_so(timer):

@@ -77,10 +77,13 @@ class GpioLine:
         self._check_open("claim the interrupt of")
         self._claim.take(index, claimant)
         try:
-            return GpioInterrupt(self._gpio.fd, self.name, self._claim)
+            if self._interrupt is None:
+                self._interrupt = GpioInterrupt(self._gpio.fd, self.name, self._claim)
+            self._interrupt.forget()
         except BaseException:
             self._claim.give_back()
             raise
+        return self._interrupt
 
     def invalidate(self, reason: str) -> None:
         """Nothing is mapped."""

@@ -10,7 +10,7 @@ from uio_workloop._linux import pci
 from uio_workloop.devices import udev
 from uio_workloop.devices.access import open_node
 from uio_workloop.devices.uio_device import UioDevice
-from uio_workloop.errors import BadArgumentError, DeviceError, DeviceNotFoundError, MapError
+from uio_workloop.errors import BadArgumentError, DeviceError, DeviceGoneError, DeviceNotFoundError, MapError
 from uio_workloop.interrupts.claim import Claimant
 from uio_workloop.interrupts.uio_interrupt import UioInterrupt
 from uio_workloop.registers import Registers
@@ -80,7 +80,7 @@ class PciDevice:
         try:
             bars = pci.bars(self.address)
         except OSError as error:
-            raise DeviceNotFoundError(f"cannot map {name}: the card has left", path=self.address) from error
+            raise DeviceGoneError(f"cannot map {name}: the card has left", path=self.address) from error
         if index not in bars:
             there_are = ", ".join(str(each) for each in bars) or "none"
             raise MapError(f"{self.address} has no BAR {index}; there are: {there_are}", path=self.address)

@@ -32,6 +32,8 @@ from uio_workloop.interrupts.pci_interrupt import PciInterrupt
 from uio_workloop.interrupts.uio_interrupt import MaskedUioInterrupt, UioInterrupt
 from uio_workloop.registers import Registers
 
+LONGEST_POLL_MS = (1 << 31) - 1
+
 
 class UioDevice:
     """A device that a UIO kernel driver hands to user space.
@@ -54,7 +56,7 @@ class UioDevice:
         self.name = name or node
         self._directory = _sysfs_directory(node)
         self._registers: dict[object, Registers] = {}
-        self._registers_lock = threading.Lock()  # a mapping made twice would outlive the device once
+        self._lock = threading.Lock()  # a mapping made twice would outlive the device once
         self._waiter: _Waiter | None = None
         self._claim = Claim(self.name)
         self._gone: str | None = None
@@ -105,7 +107,7 @@ class UioDevice:
 
     def keep_registers(self, key: object, make: Callable[[], Registers]) -> Registers:
         """The registers kept under `key`, made on first use; they share the device's fate."""
-        with self._registers_lock:
+        with self._lock:
             self._check_usable("map registers of")
             if key not in self._registers:
                 self._registers[key] = make()
@@ -113,6 +115,8 @@ class UioDevice:
 
     def _map(self, index: int) -> Registers:
         regions = {region.index: region for region in uio.maps(self._directory)}
+        if not os.path.isdir(self._directory):
+            raise DeviceGoneError(f"cannot map {self.name} map {index}: it has left", path=self.node)
         if index not in regions:
             there_are = ", ".join(f"{each.index} ({each.name})" for each in regions.values()) or "none"
             raise MapError(f"{self.name} has no memory map {index}; there are: {there_are}", path=self.node)
@@ -167,10 +171,12 @@ class UioDevice:
             raise BadArgumentError(f"cannot wait {timeout_ns} ns for {self.name}: a timeout is 0 or more")
         deadline = None if timeout_ns is None else Deadline.after(timeout_ns)
         self._check_usable("wait for")
-        if self._waiter is None:
-            self._waiter = _Waiter(self.name)
-        with self._waiter.claiming(self._claim):
-            return self._waiter.wait(self._interrupt_line(), deadline)
+        with self._lock:
+            if self._waiter is None:
+                self._waiter = _Waiter(self.name)
+            waiter = self._waiter
+        with waiter.claiming(self._claim):
+            return waiter.wait(self._interrupt_line(), deadline)
 
     def claim_interrupt(self, index: int, claimant: Claimant) -> UioInterrupt:
         """See `InterruptProvider.claim_interrupt`."""
@@ -236,16 +242,16 @@ class UioDevice:
 
         Context: any thread; takes the gate of the source's loop.
         """
-        if self._fd < 0:
-            return
         self._claim.revoke()
         self._drop_registers(lambda: ClosedError(f"{self.name} is closed; find it again"))
-        if self._waiter is not None:
-            self._waiter.release()
-        for fd in (self._fd, self._config_fd):
+        with self._lock:
+            fds, self._fd, self._config_fd = (self._fd, self._config_fd), -1, -1
+            waiter, self._waiter = self._waiter, None
+        if waiter is not None:
+            waiter.release()
+        for fd in fds:
             if fd >= 0:
                 os.close(fd)
-        self._fd = self._config_fd = -1
 
     def __enter__(self) -> UioDevice:
         return self
@@ -254,7 +260,7 @@ class UioDevice:
         self.close()
 
     def _drop_registers(self, why: Callable[[], WorkLoopError]) -> None:
-        with self._registers_lock:
+        with self._lock:
             for registers in self._registers.values():
                 registers.invalidate(why)
             self._registers.clear()
@@ -297,7 +303,7 @@ class _Waiter:
         while not (count := line.drain()):
             if deadline is not None and deadline.expired:
                 break
-            poll.poll(None if deadline is None else -(-deadline.remaining_ns // MILLISECOND_NS))
+            poll.poll(None if deadline is None else min(-(-deadline.remaining_ns // MILLISECOND_NS), LONGEST_POLL_MS))
             if self._stopped:
                 raise AbortedError(f"{self._device} was closed while a thread waited for its interrupt")
         return count

@@ -28,8 +28,15 @@ class GpioInterrupt:
         self._fd = fd
         self._claim = claim
         self._last = 0  # the sequence number of the last edge read; the kernel starts at 1
+
+    def forget(self) -> None:
+        """Start anew: what came and went before is nobody's interrupt, and nobody's loss.
+
+        Raises:
+            DeviceGoneError: the line has left with its chip.
+        """
         self.drain()
-        self.lost = 0  # what came and went before the claim is nobody's loss
+        self.lost = 0
 
     def fileno(self) -> int:
         return self._fd

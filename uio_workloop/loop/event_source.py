@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from uio_workloop.errors import ClosedError, NotAttachedError, WorkLoopError
+from uio_workloop.errors import AlreadyAttachedError, ClosedError, NotAttachedError, WorkLoopError
 
 if TYPE_CHECKING:
     from uio_workloop.loop.work_loop import WorkLoop
 
-_release_lock = Lock()
+_attachment = Lock()  # makes "is it on a loop, is it closed" and what follows from the answer one step
 
 
 class EventSource:
@@ -90,7 +90,7 @@ class EventSource:
         self._check_open("enable")
         loop = self._work_loop
         if loop is None:
-            self._enabled = True
+            self._enable_on_no_loop()
             return
         with loop.gate:
             self._check_attached(loop, "enable")
@@ -184,6 +184,9 @@ class EventSource:
             self.disable()
         self._work_loop = work_loop
 
+    def _enable_on_no_loop(self) -> None:
+        self._enabled = True
+
     def _arm(self) -> None:
         """Open the line, start the clock: `enable()` on a loop, gate held. Enabling twice arms twice."""
 
@@ -211,6 +214,23 @@ class EventSource:
         if self.on_terminated is not None:
             self.on_terminated(self)
 
+    def attach(self, work_loop: WorkLoop) -> None:
+        """Belong to `work_loop`, before anything else is done about it, so that two loops cannot both begin.
+
+        Raises:
+            AlreadyAttachedError: the source is on a loop.
+            ClosedError: it was closed.
+        """
+        with _attachment:
+            if self._work_loop is not None:
+                where = "this work loop" if self._work_loop is work_loop else f"work loop {self._work_loop.name!r}"
+                raise AlreadyAttachedError(f"{self._name} is on {where} already; remove it there first")
+            if self._closed:
+                raise ClosedError(
+                    f"cannot add {self._name} to work loop {work_loop.name!r}: it is closed; make a new one"
+                )
+            self._work_loop = work_loop
+
     def count_error(self) -> int:
         """The source's code raised; how often in a row now. A subclass sets `_errors_in_a_row` to 0 after a success."""
         self._errors += 1
@@ -218,7 +238,7 @@ class EventSource:
         return self._errors_in_a_row
 
     def _release_once(self) -> None:
-        with _release_lock:  # two threads may close a source that is on no loop
+        with _attachment:
             first, self._closed = not self._closed, True
         if first:
             self._enabled = False

@@ -141,10 +141,10 @@ class Gate:
 
     def _queue_up(self) -> None:
         ticket = _locked()
-        self._queue.append(ticket)
-        if self._lock.acquire(False):  # opened since: the gate goes to the oldest ticket, which may be ours
-            self._pass_on()
         try:
+            self._queue.append(ticket)
+            if self._lock.acquire(False):  # opened since: the gate goes to the oldest ticket, which may be ours
+                self._pass_on()
             ticket.acquire()
         except BaseException:  # KeyboardInterrupt in the main thread: leave the queue, or pass on what we were given
             try:

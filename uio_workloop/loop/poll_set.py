@@ -28,8 +28,8 @@ class PollSet:
         self._epoll = select.epoll()
         self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._epoll.register(self._wake_fd, READABLE)
-        # Keeps close() from pulling the descriptor from under wake(); recursive, because a signal handler may call wake()
-        # in the middle of wake().
+        # Keeps close() from pulling the descriptor from under wake(); recursive, because a signal handler may call
+        # wake() in the middle of wake().
         self._wake_lock = RLock()
         self._awake = False
         self.wait = self._epoll.poll  # bound once: this is the hot path

@@ -28,7 +28,6 @@ from typing import Final, ParamSpec, TypeVar
 
 from uio_workloop.errors import (
     AbortedError,
-    AlreadyAttachedError,
     ClosedError,
     DeviceGoneError,
     NotAttachedError,
@@ -130,18 +129,13 @@ class WorkLoop:
         """
         with self.gate:
             self._check_open(f"add {source.name}")
-            if source.work_loop is not None:
-                where = "this work loop" if source.work_loop is self else f"work loop {source.work_loop.name!r}"
-                raise AlreadyAttachedError(f"{source.name} is on {where} already; remove it there first")
-            if source.closed:
-                raise ClosedError(f"cannot add {source.name} to work loop {self.name!r}: it is closed; make a new one")
-            self._poll(source)
+            source.attach(self)
             try:
+                self._poll(source)
                 source.set_work_loop(self)
-                source._check_open("add")  # closed by another thread meanwhile
             except BaseException:
-                source._work_loop = None
                 self._unpoll(source)
+                source._work_loop = None
                 raise
             self._chain.append(source)
             self.signal_source(source)
@@ -159,9 +153,10 @@ class WorkLoop:
         with self.gate:
             if source.work_loop is not self:
                 raise NotAttachedError(f"cannot remove {source.name}: it is not on work loop {self.name!r}")
-            source.set_work_loop(None)
+            source.disable()
             self._unpoll(source)
             self._chain.remove(source)
+            source.set_work_loop(None)  # last: from here on another loop can have it
 
     def _poll(self, source: EventSource) -> None:
         fd = source.fileno()
@@ -174,14 +169,20 @@ class WorkLoop:
         fd = source.fileno()
         if fd >= 0:
             with self._ready_phase:  # waits out an on_ready, which may be this source's
-                self._poll_set.remove(fd)
-                self._chain.by_fd.pop(fd, None)
+                if self._chain.by_fd.get(fd) is source:  # not if adding it failed half way
+                    self._poll_set.remove(fd)
+                    del self._chain.by_fd[fd]
 
     def watch(self, source: EventSource) -> None:
         """Poll a source for input if it is enabled, for departures alone if not; for sources, gate held."""
         fd = source.fileno()
         if fd >= 0:
             self._poll_set.watch(fd, READABLE if source.enabled else DEPARTURES_ONLY)
+
+    def look_now(self, source: EventSource) -> None:
+        """The ready phase of a source, out of turn; for sources, gate held."""
+        with self._ready_phase:
+            self._look(source)
 
     # Everybody at once
 

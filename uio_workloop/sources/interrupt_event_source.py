@@ -105,10 +105,10 @@ class InterruptEventSource(EventSource):
             DeviceGoneError: its device is leaving.
         IOKit: IOInterruptEventSource::enable.
         """
-        self._check_open("enable")
-        if self._work_loop is None:
-            raise NotAttachedError(f"cannot enable {self._name}: add it to a work loop with add_event_source() first")
         super().enable()
+
+    def _enable_on_no_loop(self) -> None:
+        raise NotAttachedError(f"cannot enable {self._name}: add it to a work loop with add_event_source() first")
 
     def fileno(self) -> int:
         return self._line.fileno()
@@ -145,15 +145,24 @@ class InterruptEventSource(EventSource):
             self._line.unmask()
 
     def _arm(self) -> None:
-        self._line.unmask()
+        # What the kernel accepted before the line was masked is drained while it still is: a PCI line tells an
+        # interrupt by its mask. A level line with something to deliver is unmasked when that is done, not before: its
+        # device has not been acknowledged yet.
+        if not self._enabled and self._work_loop is not None:
+            self._work_loop.look_now(self)
+        pending = self._produced != self._consumed and not self._in_action
+        if self._unmask_first or not pending:
+            self._line.unmask()
 
     def _disarm(self) -> None:
         with suppress(DeviceGoneError):  # a line that is gone is silent
             self._line.mask()
 
     def terminate(self, reason: WorkLoopError) -> None:
-        self._provider.invalidate(str(reason))
-        super().terminate(reason)
+        try:
+            self._provider.invalidate(str(reason))
+        finally:
+            super().terminate(reason)
 
     def _release(self) -> None:
         self._line.release()
