@@ -37,6 +37,14 @@ class BadArgumentError(UsageError, ValueError):
     io_return = 0xE00002C2  # kIOReturnBadArgument
 
 
+class DeadlockError(UsageError):
+    """Waiting would never end: each of some threads holds a gate that another of them waits for. IOKit hangs here."""
+
+
+class HoldTimeError(UsageError):
+    """The gate was held for longer than `WorkLoop.set_maximum_lock_time` allows. IOKit panics here."""
+
+
 class NotAttachedError(UsageError):
     """The event source is not on this work loop."""
 
@@ -63,8 +71,14 @@ class GateBusyError(WorkLoopError, RuntimeError):
     io_return = 0xE00002CC  # kIOReturnCannotLock
 
 
+class SourceDisabledError(WorkLoopError, RuntimeError):
+    """An attempt_... call found its command gate disabled."""
+
+    io_return = 0xE00002E2  # kIOReturnNotPermitted
+
+
 class NoResourcesError(WorkLoopError, RuntimeError):
-    """The thing exists, but somebody else has it."""
+    """What it takes is not there: somebody else has the interrupt, or a timer has no action."""
 
     io_return = 0xE00002BE  # kIOReturnNoResources
 

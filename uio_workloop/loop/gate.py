@@ -19,10 +19,12 @@ from collections import deque
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from threading import Lock, get_ident
-from typing import Final
+from typing import Final, NoReturn
 
-from uio_workloop.clock import SECOND_NS, Deadline
-from uio_workloop.errors import GateBusyError, GateNotHeldError
+from uio_workloop.clock import SECOND_NS, Deadline, monotonic_ns
+from uio_workloop.errors import DeadlineExceededError, DeadlockError, GateBusyError, GateNotHeldError, UsageError
+from uio_workloop.loop import deadlock
+from uio_workloop.loop.hold_time import HoldTimeRule
 
 NOBODY: Final = 0  # no thread has this identity
 FOREVER: Final = -1.0  # what Lock.acquire calls it
@@ -63,17 +65,27 @@ class Gate:
     `with gate:` holds it. What runs under it never overlaps with anything else that does. A thread that already holds
     it passes at once; everybody else gets it in the order of asking, so no client can starve the loop.
 
-    Context: any thread, except from `EventSource.on_ready` of a source on the gate's own loop.
+    Waiting for it raises `DeadlockError` if the threads that hold gates and wait for gates would form a cycle.
+
+    Args:
+        name: for messages.
+
+    Context: any thread, except from `EventSource.on_ready` and filters, where everything here raises `UsageError`.
     IOKit: IOWorkLoop's gateLock with closeGate, openGate, tryCloseGate, sleepGate and wakeupGate; "closed" means held.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "gate") -> None:
+        self.name = name
+        self.refused = NOBODY
+        """The thread that is in the ready phase now, where waiting for the gate could deadlock; set by the loop."""
         self._lock = Lock()
         self._owner = NOBODY
         self._depth = 0
         self._queue: deque[Lock] = deque()
         self._sleepers: dict[Hashable, list[_Sleeper]] = {}
         self._interrupted = False
+        self._hold_time: HoldTimeRule | None = None
+        self._taken_ns = 0  # kept while there is a rule about it
 
     def reset(self) -> None:
         """Forget every thread but the caller: after fork() the child has no other. What the caller holds he keeps."""
@@ -83,11 +95,17 @@ class Gate:
             self._owner, self._depth = NOBODY, 0
         self._queue.clear()
         self._sleepers.clear()
+        deadlock.reset()
 
     @property
     def held(self) -> bool:
         """Whether the calling thread holds the gate. IOKit: IOWorkLoop::inGate."""
         return self._owner == get_ident()
+
+    @property
+    def holder(self) -> int:
+        """The thread that holds the gate, 0 if none does; out of date as soon as it is read."""
+        return self._owner
 
     def check_held(self, operation: str) -> None:
         """Refuse a caller who does not hold the gate.
@@ -99,18 +117,46 @@ class Gate:
             raise GateNotHeldError(f"{operation} needs the gate; reach it through run_action() or `with loop.gate:`")
 
     def __enter__(self) -> Gate:
-        if self._owner == get_ident():
-            self._depth += 1
-        else:
-            self._take(1)
+        self._enter(None)
         return self
 
+    def _enter(self, deadline: Deadline | None) -> None:  # one flat function: the loop's thread comes here every pass
+        me = get_ident()
+        if self.refused == me:
+            self._refuse()
+        if self._owner == me:
+            self._depth += 1
+            return
+        if not self._lock.acquire(False):
+            self._queue_up(deadline)
+        self._begin_hold(1)
+
+    def _begin_hold(self, depth: int) -> None:
+        self._owner = get_ident()
+        self._depth = depth
+        if self._hold_time is not None:
+            self._taken_ns = monotonic_ns()
+
     def __exit__(self, *exc_info: object) -> None:
-        self.check_held("opening the gate")
+        if self._owner != get_ident():
+            self.check_held("opening the gate")
         self._depth -= 1
         if self._depth == 0:
+            rule = self._hold_time
+            held_ns = self._held_ns()
             self._owner = NOBODY
             self._pass_on()
+            if rule is not None and held_ns > rule.limit_ns:
+                rule.report(self.name, held_ns, any(exc_info))
+
+    def _held_ns(self) -> int:
+        return 0 if self._hold_time is None else monotonic_ns() - self._taken_ns
+
+    def _refuse(self) -> NoReturn:
+        raise UsageError(
+            f"the gate of {self.name!r} is not for on_ready() and filters, which run beside it; leave what needs it to "
+            "the action"
+        )
 
     @contextmanager
     def attempt(self) -> Iterator[None]:
@@ -121,37 +167,64 @@ class Gate:
             GateBusyError: another thread holds the gate.
         IOKit: IOWorkLoop::tryCloseGate.
         """
+        if self.refused == get_ident():
+            self._refuse()
         if self._owner == get_ident():
             self._depth += 1
         elif self._lock.acquire(False):
-            self._owner = get_ident()
-            self._depth = 1
+            self._begin_hold(1)
         else:
-            raise GateBusyError("the gate is held by another thread; try again, or wait with run_action()")
+            raise GateBusyError(
+                f"the gate of {self.name!r} is held by another thread; try again, or wait with run_action()"
+            )
+        with self._until_left():
+            yield
+
+    @contextmanager
+    def within(self, deadline: Deadline) -> Iterator[None]:
+        """Hold the gate for a `with` block if it can be had before `deadline`.
+
+        Context: any thread; waits until `deadline` at most.
+        Raises:
+            DeadlineExceededError: other threads held the gate all that time.
+        """
+        self._enter(deadline)
+        with self._until_left():
+            yield
+
+    @contextmanager
+    def _until_left(self) -> Iterator[None]:
         try:
             yield
-        finally:
-            self.__exit__()
+        except BaseException as error:
+            self.__exit__(type(error), error, error.__traceback__)
+            raise
+        self.__exit__()
 
-    def _take(self, depth: int) -> None:
-        if not self._lock.acquire(False):
-            self._queue_up()
-        self._owner = get_ident()
-        self._depth = depth
-
-    def _queue_up(self) -> None:
+    def _queue_up(self, deadline: Deadline | None = None, *, can_fail: bool = True) -> None:
         ticket = _locked()
         try:
             self._queue.append(ticket)
             if self._lock.acquire(False):  # opened since: the gate goes to the oldest ticket, which may be ours
                 self._pass_on()
-            ticket.acquire()
+            if deadline is None:
+                deadlock.wait(self, ticket, can_fail=can_fail)
+            elif not ticket.acquire(True, deadline.remaining_ns / SECOND_NS):
+                raise DeadlineExceededError(f"the gate of {self.name!r} was held by other threads until the deadline")
+        except DeadlockError:  # our ticket was withdrawn
+            raise
         except BaseException:  # KeyboardInterrupt in the main thread: leave the queue, or pass on what we were given
-            try:
-                self._queue.remove(ticket)
-            except ValueError:
+            if not self.withdraw(ticket):
                 self._pass_on()
             raise
+
+    def withdraw(self, ticket: Lock) -> bool:
+        """Take a ticket out of the queue; false if it has been given the gate."""
+        try:
+            self._queue.remove(ticket)
+        except ValueError:
+            return False
+        return True
 
     def _pass_on(self) -> None:
         """Let go of the locked gate: to the oldest ticket, or to whoever comes next."""
@@ -165,6 +238,15 @@ class Gate:
             self._lock.release()
             if not self._queue or not self._lock.acquire(False):  # nobody queued while we unlocked, or he has it
                 return
+
+    def limit_hold_time(self, rule: HoldTimeRule | None) -> None:
+        """Judge every outermost hold by `rule` from now on; time asleep on the gate does not count.
+
+        Context: any thread; takes the gate.
+        """
+        with self:
+            self._hold_time = rule
+            self._taken_ns = monotonic_ns()
 
     # Sleep and wake-up
 
@@ -182,19 +264,28 @@ class Gate:
             GateNotHeldError: the calling thread does not hold the gate.
         IOKit: IOWorkLoop::sleepGate, IOCommandGate::commandSleep.
         """
+        if self.refused == get_ident():
+            self._refuse()
         self.check_held(f"sleeping on {token!r}")
         if self._interrupted:
             return WaitResult.INTERRUPTED
         sleeper = _Sleeper()
         self._sleepers.setdefault(token, []).append(sleeper)  # before letting go, so that no wake-up is missed
         depth, self._depth, self._owner = self._depth, 0, NOBODY
+        held_ns = self._held_ns()
         self._pass_on()
         try:
             sleeper.bell.acquire(True, FOREVER if deadline is None else deadline.remaining_ns / SECOND_NS)
         finally:
-            self._take(depth)
+            self._take_back(depth)
+            self._taken_ns = monotonic_ns() - held_ns
             self._forget(token, sleeper)
         return sleeper.result
+
+    def _take_back(self, depth: int) -> None:
+        if not self._lock.acquire(False):
+            self._queue_up(can_fail=False)
+        self._begin_hold(depth)
 
     def wakeup(self, token: Hashable, *, one: bool = False) -> int:
         """Wake the threads asleep on `token`, all or the oldest, and return how many. None asleep: not remembered.

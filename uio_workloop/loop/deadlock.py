@@ -1,0 +1,106 @@
+"""Who waits for which gate: a cycle of waiting threads is broken before it is one.
+
+Theory of operation
+-------------------
+A thread about to wait for a gate says so here, then follows the chain: who holds that gate, which gate does *he* wait
+for, who holds that one. If the chain comes back to the thread itself, nobody in it would ever go on. Every thread
+registers before it looks, one at a time, so the last to arrive sees the whole cycle.
+
+An entry that is out of date does no harm: its thread has been given the gate it waits for, whose former holder no
+longer holds it, so no chain through it closes. Waits with a deadline end by themselves and are not registered.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Final, Protocol
+
+from uio_workloop.errors import DeadlockError
+
+
+class WaitedFor(Protocol):
+    """A gate, as far as this file cares."""
+
+    name: str
+
+    @property
+    def holder(self) -> int: ...
+
+    def withdraw(self, ticket: threading.Lock) -> bool:
+        """Take a ticket out of the queue; false if it has been given the gate."""
+
+
+class _Wait:
+    __slots__ = ("can_fail", "gate", "reason", "thread", "ticket")
+
+    def __init__(self, gate: WaitedFor, ticket: threading.Lock, can_fail: bool) -> None:
+        self.thread = threading.get_ident()
+        self.gate = gate
+        self.ticket = ticket
+        self.can_fail = can_fail
+        self.reason: str | None = None  # why it had to fail
+
+
+_waits: Final[dict[int, _Wait]] = {}
+_lock = threading.RLock()  # recursive, because a signal handler may have to wait in the middle of it
+
+
+def wait(gate: WaitedFor, ticket: threading.Lock, *, can_fail: bool) -> None:
+    """Wait for `ticket` to be released, which means that the gate is ours.
+
+    Args:
+        can_fail: false for a sleeper that takes its gate back: it cannot go on without, so another one has to yield.
+
+    Raises:
+        DeadlockError: this wait, or that of another thread, would close a cycle; the ticket is in no queue any more.
+    """
+    this = _Wait(gate, ticket, can_fail)
+    with _lock:
+        interrupted = _waits.get(this.thread)  # by a signal handler, whose wait this one is
+        _waits[this.thread] = this
+        _break_cycle(this)
+    try:
+        ticket.acquire()
+    finally:
+        with _lock:
+            if interrupted is None:
+                del _waits[this.thread]
+            else:
+                _waits[this.thread] = interrupted
+        if this.reason is not None:  # here, so that it also wins over a KeyboardInterrupt of the same instant
+            raise DeadlockError(this.reason)
+
+
+def reset() -> None:
+    """In the child of a fork: its other threads, and their waits, do not exist."""
+    global _lock
+    _lock = threading.RLock()
+    _waits.clear()
+
+
+def _break_cycle(last: _Wait) -> None:
+    cycle = _cycle_through(last)
+    for victim in cycle:
+        if victim.can_fail and victim.gate.withdraw(victim.ticket):
+            victim.reason = _describe(cycle)
+            victim.ticket.release()
+            return
+
+
+def _cycle_through(last: _Wait) -> list[_Wait]:
+    chain = [last]
+    while (following := _waits.get(chain[-1].gate.holder)) is not None:
+        if following is last:
+            return chain
+        if following in chain:  # about to go on: it has been given the gate it is registered for
+            break
+        chain.append(following)
+    return []
+
+
+def _describe(cycle: list[_Wait]) -> str:
+    names = {thread.ident: thread.name for thread in threading.enumerate()}
+    waiting = "; ".join(f"thread {names.get(each.thread)!r} waits for the gate of {each.gate.name!r}" for each in cycle)
+    return (
+        f"deadlock: {waiting}, and each holds what another waits for; take the gates in one order, or attempt_action()"
+    )

@@ -1,0 +1,52 @@
+"""Who holds the gate for too long."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import traceback
+from collections.abc import Callable
+
+from uio_workloop.errors import BadArgumentError, HoldTimeError
+
+log = logging.getLogger("uio_workloop")
+
+OWN_FRAMES = 3  # report, Gate._report, Gate.__exit__
+
+
+class HoldTimeRule:
+    """A hold of the gate that lasts strictly longer than `limit_ns` is reported once, with the stack of the holder.
+
+    Args:
+        limit_ns: 0 switches the rule off.
+        raises: HoldTimeError in the holder instead of a warning in the log.
+        serving: what the calling thread is doing if it is the loop's, which has nobody to raise to; None elsewhere.
+
+    IOKit: IOWorkLoop::setMaximumLockTime with kTimeLockPanics.
+    """
+
+    def __init__(self, limit_ns: int, raises: bool, serving: Callable[[], str | None]) -> None:
+        if limit_ns < 0:
+            raise BadArgumentError(f"cannot set a maximum lock time of {limit_ns} ns: it is 0 (off) or more")
+        self.limit_ns = limit_ns
+        self._raises = raises
+        self._serving = serving
+
+    def report(self, gate: str, held_ns: int, in_flight: bool) -> None:
+        """Say that the calling thread has just let go after `held_ns`.
+
+        Args:
+            in_flight: an exception is on its way through the holder already, which must not be replaced.
+
+        Raises:
+            HoldTimeError: if asked for, and there is somebody to raise to.
+        """
+        serving = self._serving()
+        message = (
+            f"the gate of {gate!r} was held for {held_ns:,} ns, {self.limit_ns:,} ns at most were asked for, by "
+            f"thread {threading.current_thread().name!r}{serving or ''}; it let go at:\n"
+            + "".join(traceback.format_stack()[:-OWN_FRAMES])
+        )
+        if self._raises and not in_flight and serving is None:
+            raise HoldTimeError(message)
+        log.warning("%s", message)
