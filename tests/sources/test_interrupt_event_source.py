@@ -80,7 +80,7 @@ def test_what_came_before_the_source_was_made_is_not_its_business(work_loop, lin
 
 def test_an_action_can_be_replaced_and_the_next_delivery_uses_it(work_loop, line, seen):
     source = attach(work_loop, line, lambda sender, count: None)
-    source.action = seen
+    source.set_action(seen)
     line.cause()
     seen.wait_for_calls(1)
 

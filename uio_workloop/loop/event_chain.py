@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 
 from uio_workloop.loop.event_source import EventSource
@@ -11,14 +10,17 @@ from uio_workloop.loop.event_source import EventSource
 class EventChain:
     """Sources, the descriptors they are polled by, and the queue of those to visit in the next pass.
 
-    Context: gate held, except `queue`, whose append is atomic and for anybody; `by_fd` also with the ready phase held.
+    Context: gate held, except `queue`, whose add is atomic and for anybody; `by_fd` also with the ready phase held.
     """
 
     def __init__(self) -> None:
         self._positions: dict[EventSource, int] = {}
         self._next_position = 0
         self.by_fd: dict[int, EventSource] = {}
-        self.queue: deque[EventSource] = deque()
+        self.queue: set[EventSource] = set()
+        """Who is to be visited in the next pass; a set, so that a source that signals a million times is in it once."""
+        self.riders: set[EventSource] = set()
+        """Who wants to be looked at in every pass, whatever brought that about; alone they bring none about."""
         self.visit_all = False
         """Everybody is to be visited, whether queued or not."""
 
@@ -27,6 +29,9 @@ class EventChain:
 
     def __len__(self) -> int:
         return len(self._positions)
+
+    def __contains__(self, source: object) -> bool:
+        return source in self._positions
 
     @property
     def has_work(self) -> bool:
@@ -38,21 +43,25 @@ class EventChain:
 
     def remove(self, source: EventSource) -> None:
         del self._positions[source]
+        self.riders.discard(source)
 
     def take_work(self) -> list[EventSource]:
         """Empty the queue: whoever is in it and still on the chain, each once, in chain order."""
         queue = self.queue
         if self.visit_all:
             self.visit_all = False
-            queue.extend(self._positions)
-        if len(queue) == 1:
-            source = queue.popleft()
-            return [source] if source in self._positions else []
+            queue.update(self._positions)
+        if self.riders:
+            queue.update(self.riders)
         positions = self._positions
-        batch = {queue.popleft() for _ in range(len(queue))}
+        if len(queue) == 1:
+            source = queue.pop()
+            return [source] if source in positions else []
+        batch = [queue.pop() for _ in range(len(queue))]  # one by one: others may be adding
         return sorted((source for source in batch if source in positions), key=positions.__getitem__)
 
     def clear(self) -> None:
         self._positions.clear()
         self.by_fd.clear()
         self.queue.clear()
+        self.riders.clear()

@@ -38,8 +38,10 @@ class EventSource:
     def __init__(
         self, action: Callable[..., object] | None = None, *, owner: object = None, name: str | None = None
     ) -> None:
-        self.action = action
         self.owner = owner
+        self.refcon: object = None
+        """Yours, untouched. IOKit: setRefcon, getRefcon."""
+        self._action = action
         self._name = name or type(self).__name__
         self._work_loop: WorkLoop | None = None
         self._enabled = True
@@ -55,6 +57,25 @@ class EventSource:
     @property
     def name(self) -> str:
         return self._name
+
+    @property
+    def action(self) -> Callable[..., object] | None:
+        """What is called. IOKit: getAction."""
+        return self._action
+
+    def set_action(self, action: Callable[..., object] | None) -> None:
+        """Replace the action: a call that runs ends, the next delivery uses the new one.
+
+        Args:
+            action: None keeps what is pending until there is an action again.
+
+        Context: any thread; takes the gate.
+        IOKit: IOEventSource::setAction.
+        """
+        with self._gate():
+            self._action = action
+            if self._work_loop is not None:
+                self._work_loop.dispatch.signal(self)
 
     @property
     def enabled(self) -> bool:
@@ -97,13 +118,14 @@ class EventSource:
             self._arm()
             if not self._enabled:
                 self._enabled = True
-                loop.watch(self)
-            loop.signal_source(self)
+                loop.dispatch.watch(self)
+            loop.dispatch.signal(self)
 
     def disable(self) -> None:
-        """Silence the source: once this returns, its action does not run until `enable()`.
+        """Silence the source: once this returns, its action does not begin until `enable()`.
 
-        Context: any thread; takes the gate, so an action in progress is waited for, except in that action itself.
+        Context: any thread; takes the gate, so an action in progress is waited for, except in that action itself and
+        while it sleeps on the gate.
         IOKit: IOEventSource::disable, which promises less.
         """
         loop = self._work_loop
@@ -112,9 +134,13 @@ class EventSource:
             return
         with loop.gate:
             if self._enabled and self._work_loop is loop:
-                self._enabled = False
-                self._disarm()
-                loop.watch(self)
+                with loop.dispatch.between_ready_phases:  # no filter may open the line behind our back
+                    self._fall_silent(loop)
+
+    def _fall_silent(self, loop: WorkLoop) -> None:
+        self._enabled = False
+        self._disarm()
+        loop.dispatch.watch(self)
 
     def signal_work_available(self) -> None:
         """Have `check_for_work` called in the next pass.
@@ -127,20 +153,21 @@ class EventSource:
         loop = self._work_loop
         if loop is None:
             raise NotAttachedError(f"{self._name} is on no work loop; add it with add_event_source() first")
-        loop.signal_source(self)
+        loop.dispatch.signal(self)
 
     def close(self) -> None:
         """Take the source off its loop and let go of what it holds. Twice is fine.
 
-        Context: any thread; takes the gate, so an action in progress is waited for, except in that action itself.
-        IOKit: release, free.
+        Context: any thread; takes the gate, so an action in progress is waited for, except in that action itself and
+        while it sleeps on the gate.
+        IOKit: release.
         """
         loop = self._work_loop
         if loop is None:
             self._release_once()
             return
         with loop.gate:
-            if self._work_loop is loop:
+            if self in loop:
                 loop.remove_event_source(self)
             self._release_once()
 
@@ -193,8 +220,11 @@ class EventSource:
     def _disarm(self) -> None:
         """Undo `_arm`: `disable()` on a loop, gate held."""
 
-    def _release(self) -> None:
-        """Let go of descriptors and lines; called once, when the source is off its loop for good."""
+    def free(self) -> None:
+        """Let go of descriptors and lines; called once, by `close()`, when the source is off its loop for good.
+
+        IOKit: free.
+        """
 
     def _abandon(self) -> None:
         """Forget the loop without touching a device: in the child of a fork both belong to the parent."""
@@ -242,7 +272,7 @@ class EventSource:
             first, self._closed = not self._closed, True
         if first:
             self._enabled = False
-            self._release()
+            self.free()
 
     @contextmanager
     def _gate(self) -> Iterator[None]:

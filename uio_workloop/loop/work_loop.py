@@ -18,27 +18,19 @@ gate and wait out a running `on_ready`.
 
 from __future__ import annotations
 
-import logging
 import signal
-from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from threading import Lock, Thread, get_ident
+from threading import Thread, get_ident
 from typing import Final, ParamSpec, TypeVar
 
-from uio_workloop.errors import (
-    AbortedError,
-    ClosedError,
-    DeviceGoneError,
-    NotAttachedError,
-    UsageError,
-)
+from uio_workloop.errors import AbortedError, ClosedError, NotAttachedError, UsageError
 from uio_workloop.loop import lifetime
+from uio_workloop.loop.dispatch import Dispatch
 from uio_workloop.loop.error_rule import ErrorHandler, ErrorRule
-from uio_workloop.loop.event_chain import EventChain
 from uio_workloop.loop.event_source import EventSource
 from uio_workloop.loop.gate import Gate
-from uio_workloop.loop.poll_set import DEPARTURES_ONLY, READABLE, PollSet
+from uio_workloop.loop.hold_time import HoldTimeRule
 from uio_workloop.loop.signals import SignalWait
 
 P = ParamSpec("P")
@@ -46,8 +38,6 @@ T = TypeVar("T")
 
 LOOK_AGAIN_ROUNDS: Final = 16
 FOREVER: Final = -1.0  # what epoll calls it
-
-log = logging.getLogger("uio_workloop")
 
 
 class WorkLoop:
@@ -60,7 +50,7 @@ class WorkLoop:
     a row the source is disabled, so that a level line whose action keeps failing does not storm.
 
     Args:
-        name: of the thread.
+        name: of the thread; without one, it is named after the class of the owner of the first source that has one.
         on_error: called as `on_error(source, exception)`, gate held, in place of that rule.
         max_consecutive_errors: 1 or more.
 
@@ -68,23 +58,23 @@ class WorkLoop:
     """
 
     def __init__(
-        self, name: str = "WorkLoop", *, on_error: ErrorHandler | None = None, max_consecutive_errors: int = 10
+        self, name: str | None = None, *, on_error: ErrorHandler | None = None, max_consecutive_errors: int = 10
     ) -> None:
-        self.name = name
-        self.gate: Final = Gate()
-        self._error_rule = ErrorRule(on_error, max_consecutive_errors)
-        self._ready_phase = Lock()
-        self._poll_set = PollSet()
-        self._chain = EventChain()
-        self._failed: deque[tuple[EventSource, BaseException]] = deque()  # by on_ready; dealt with under the gate
-        self._signal_wait: SignalWait | None = None
+        self._named = name is not None
+        self.name = name or "WorkLoop"
+        self.gate: Final = Gate(self.name)
+        error_rule = ErrorRule(on_error, max_consecutive_errors)
         self._closing = False
+        self.dispatch: Final = Dispatch(self, error_rule)
+        """Passes, signals and descriptors; for sources."""
+        self._chain = self.dispatch.chain
+        self._signal_wait: SignalWait | None = None
         self._thread_id: int | None = None  # while it runs; the system gives numbers of ended threads to others
-        self._thread = Thread(target=self._thread_main, name=name, daemon=True)
+        self._thread = Thread(target=self._thread_main, name=self.name, daemon=True)
         try:
             self._thread.start()
         except BaseException:
-            self._poll_set.close()
+            self.dispatch.poll_set.close()
             raise
         lifetime.keep(self)
 
@@ -101,6 +91,10 @@ class WorkLoop:
     @property
     def closed(self) -> bool:
         return self._closing
+
+    def __contains__(self, source: object) -> bool:
+        """Whether the source is on this loop's event chain."""
+        return source in self._chain
 
     @property
     def event_sources(self) -> tuple[EventSource, ...]:
@@ -131,58 +125,35 @@ class WorkLoop:
             self._check_open(f"add {source.name}")
             source.attach(self)
             try:
-                self._poll(source)
+                self.dispatch.poll(source)
                 source.set_work_loop(self)
             except BaseException:
-                self._unpoll(source)
+                self.dispatch.unpoll(source)
                 source._work_loop = None
                 raise
             self._chain.append(source)
-            self.signal_source(source)
+            if not self._named and source.owner is not None:
+                self._named, self._thread.name = True, type(source.owner).__name__
+            self.dispatch.signal(source)
 
     def remove_event_source(self, source: EventSource) -> None:
         """Disable a source and take it off the chain; once this returns its action is not called any more.
 
         It can be added again, here or elsewhere, and then needs `enable()` again; what it has pending stays with it.
 
-        Context: any thread; takes the gate, so a pass in progress is waited for, except inside an action.
+        Context: any thread; takes the gate, so a pass in progress is waited for, except inside an action and while one
+        sleeps on the gate.
         Raises:
             NotAttachedError: it is not on this loop.
         IOKit: removeEventSource.
         """
         with self.gate:
-            if source.work_loop is not self:
+            if source not in self._chain:
                 raise NotAttachedError(f"cannot remove {source.name}: it is not on work loop {self.name!r}")
             source.disable()
-            self._unpoll(source)
+            self.dispatch.unpoll(source)
             self._chain.remove(source)
             source.set_work_loop(None)  # last: from here on another loop can have it
-
-    def _poll(self, source: EventSource) -> None:
-        fd = source.fileno()
-        if fd >= 0:
-            with self._ready_phase:
-                self._poll_set.add(fd, READABLE if source.enabled else DEPARTURES_ONLY, source.name)
-                self._chain.by_fd[fd] = source
-
-    def _unpoll(self, source: EventSource) -> None:
-        fd = source.fileno()
-        if fd >= 0:
-            with self._ready_phase:  # waits out an on_ready, which may be this source's
-                if self._chain.by_fd.get(fd) is source:  # not if adding it failed half way
-                    self._poll_set.remove(fd)
-                    del self._chain.by_fd[fd]
-
-    def watch(self, source: EventSource) -> None:
-        """Poll a source for input if it is enabled, for departures alone if not; for sources, gate held."""
-        fd = source.fileno()
-        if fd >= 0:
-            self._poll_set.watch(fd, READABLE if source.enabled else DEPARTURES_ONLY)
-
-    def look_now(self, source: EventSource) -> None:
-        """The ready phase of a source, out of turn; for sources, gate held."""
-        with self._ready_phase:
-            self._look(source)
 
     # Everybody at once
 
@@ -210,6 +181,29 @@ class WorkLoop:
                     even_if_one_fails.callback(operation, source)
 
     # Clients
+
+    def set_maximum_lock_time(self, interval_ns: int, *, raises: bool = False) -> None:
+        """Report whoever holds the gate for longer than `interval_ns` from now on, once a hold, when he lets go.
+
+        The outermost hold counts, without the time asleep on the gate. The report has the stack of the holder; of the
+        loop's thread it names the sources of the pass.
+
+        Args:
+            interval_ns: 0 switches the reports off.
+            raises: `HoldTimeError` in the holder, instead of a warning in the log; the loop's thread always logs.
+
+        Context: any thread; takes the gate.
+        Raises:
+            BadArgumentError: `interval_ns` is negative.
+        IOKit: setMaximumLockTime, with kTimeLockPanics.
+        """
+        rule = HoldTimeRule(interval_ns, raises, self._serving)
+        self.gate.limit_hold_time(rule if interval_ns else None)
+
+    def _serving(self) -> str | None:
+        if not self.on_thread():
+            return None
+        return f", serving {', '.join(source.name for source in self.dispatch.serving)}"
 
     def run_action(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Call `fn` under the gate, on the calling thread, and return what it returns or raise what it raises.
@@ -245,17 +239,7 @@ class WorkLoop:
         Context: any thread, gate held or open; never waits; signals coalesce.
         IOKit: signalWorkAvailable.
         """
-        self._chain.visit_all = True
-        self._wake()
-
-    def signal_source(self, source: EventSource) -> None:
-        """Have one source visited in the next pass; `source.signal_work_available()` is the way to ask for it."""
-        self._chain.queue.append(source)
-        self._wake()
-
-    def _wake(self) -> None:
-        if not self.on_thread():  # the thread itself looks at its queue before it sleeps
-            self._poll_set.wake()
+        self.dispatch.signal_all()
 
     def run_event_sources(self) -> bool:
         """Serve what is ready now, in one pass on the calling thread; false if the loop was closed.
@@ -269,11 +253,11 @@ class WorkLoop:
             if self._closing:
                 return False
             try:
-                self._collect(0)
-                self._serve()
+                self.dispatch.collect(0)
+                self.dispatch.serve()
             finally:
                 if self._chain.has_work:
-                    self._wake()
+                    self.dispatch.wake()
             return not self._closing
 
     def run_until_signal(
@@ -305,101 +289,20 @@ class WorkLoop:
     def _thread_main(self) -> None:
         """IOKit: threadMain."""
         self._thread_id = get_ident()
+        dispatch, chain = self.dispatch, self._chain
         try:
             while not self._closing:
-                self._collect(0 if self._chain.has_work else FOREVER)
-                served = self._serve()
+                dispatch.collect(0 if chain.has_work else FOREVER)
+                served = dispatch.serve()
                 for _ in range(LOOK_AGAIN_ROUNDS):
-                    if not self._look_again(served):
+                    if not dispatch.look_again(served):
                         break
-                    served = self._serve()
+                    served = dispatch.serve()
         finally:
             with self.gate:  # whoever is closing the loop is still taking sources off the poll set
                 self._shut()
-                self._poll_set.close()
+                dispatch.poll_set.close()
                 self._thread_id = None
-
-    def _collect(self, timeout: float) -> None:
-        """Wait for descriptors and look at those that are ready."""
-        events = self._poll_set.wait(timeout)
-        if events:
-            with self._ready_phase:
-                for fd, _ in events:
-                    source = self._chain.by_fd.get(fd)
-                    if source is None:
-                        self._poll_set.acknowledge_wake(fd)
-                    else:
-                        self._look(source)
-
-    def _look(self, source: EventSource) -> bool:
-        """The ready phase of one source; true if it has work now."""
-        try:
-            if not source.on_ready():
-                return False
-        except BaseException as error:  # any code of a subclass; judged under the gate, where it can be stopped
-            if not isinstance(error, Exception) and not self.on_thread():
-                raise  # a client's own KeyboardInterrupt
-            self._failed.append((source, error))
-        self._chain.queue.append(source)
-        return True
-
-    def _look_again(self, served: list[EventSource]) -> bool:
-        found = False
-        with self._ready_phase:
-            for source in served:
-                if source.is_interrupt and source.enabled and source.work_loop is self:
-                    found = self._look(source) or found
-        return found
-
-    def _serve(self) -> list[EventSource]:
-        """One pass over the sources with work, gate held throughout; returns them."""
-        if not self._chain.has_work:  # a wake-up whose work is done already
-            return []
-        with self.gate:
-            if self._closing:
-                return []
-            while self._failed:
-                self._judge(*self._failed.popleft())
-            batch = self._chain.take_work()
-            visited = 0
-            try:
-                for source in batch:
-                    visited += 1
-                    self._visit(source)
-            finally:  # a client's KeyboardInterrupt ends its pass; who was not visited still has work
-                self._chain.queue.extend(batch[visited:])
-            return batch
-
-    def _visit(self, source: EventSource) -> None:
-        if source.work_loop is not self:  # taken off since it was queued
-            return
-        try:
-            again = source.check_for_work()
-        except BaseException as error:  # a broken action breaks itself, not the loop, even with sys.exit()
-            again = True
-            if not isinstance(error, Exception) and not self.on_thread():
-                raise  # a client's own KeyboardInterrupt
-            self._error_rule.apply(source, error)
-            again = source.enabled
-        finally:
-            where = source.work_loop  # its action may have moved it to another loop
-            if again and where is not None:
-                where.signal_source(source)
-
-    # Errors and departures
-
-    def _judge(self, source: EventSource, error: BaseException) -> None:
-        if source.work_loop is not self:
-            return
-        if not isinstance(error, DeviceGoneError):
-            self._error_rule.apply(source, error)
-            return
-        self._visit(source)  # what had come before it left is still delivered
-        log.warning("%s: %s; the source is terminated", source.name, error)
-        try:
-            source.terminate(error)
-        except BaseException:  # even sys.exit(): the loop's thread is nobody's to end
-            log.exception("%s: on_terminated raised", source.name)
 
     def _check_open(self, operation: str) -> None:
         if self._closing:
@@ -436,7 +339,7 @@ class WorkLoop:
             self.gate.interrupt_sleepers()
             if self._signal_wait is not None:
                 self._signal_wait.stop()
-            self._poll_set.wake()
+            self.dispatch.poll_set.wake()
             lifetime.forget(self)
 
     def __enter__(self) -> WorkLoop:
@@ -449,8 +352,4 @@ class WorkLoop:
         """In the child of a fork: close the descriptors that came along; devices and lines belong to the parent."""
         self._closing = True
         self.gate.reset()
-        self._ready_phase = Lock()
-        for source in self._chain:
-            source._abandon()
-        self._chain.clear()
-        self._poll_set.abandon()
+        self.dispatch.abandon()

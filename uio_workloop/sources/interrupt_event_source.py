@@ -134,7 +134,7 @@ class InterruptEventSource(EventSource):
         return self._produced != self._consumed
 
     def _call_action(self, count: int) -> None:
-        action = self.action
+        action = self._action
         self._action_calls += 1
         if action is not None:
             action(self, count)
@@ -149,7 +149,7 @@ class InterruptEventSource(EventSource):
         # interrupt by its mask. A level line with something to deliver is unmasked when that is done, not before: its
         # device has not been acknowledged yet.
         if not self._enabled and self._work_loop is not None:
-            self._work_loop.look_now(self)
+            self._work_loop.dispatch.look_now(self)
         pending = self._produced != self._consumed and not self._in_action
         if self._unmask_first or not pending:
             self._line.unmask()
@@ -164,5 +164,5 @@ class InterruptEventSource(EventSource):
         finally:
             super().terminate(reason)
 
-    def _release(self) -> None:
+    def free(self) -> None:
         self._line.release()

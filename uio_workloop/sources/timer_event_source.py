@@ -110,8 +110,8 @@ class TimerEventSource(EventSource):
         self._deadline_ns = None  # spent, before the action may arm it again
         self._in_action = True
         try:
-            if self.action is not None:
-                self.action(self)
+            if self._action is not None:
+                self._action(self)
         finally:
             self._in_action = False
         self._errors_in_a_row = 0
@@ -130,10 +130,10 @@ class TimerEventSource(EventSource):
         if not self._closed:
             timerfd.disarm(self._fd)
 
-    def _release(self) -> None:
+    def free(self) -> None:
         self._deadline_ns = None
         os.close(self._fd)
 
     def _abandon(self) -> None:
         super()._abandon()
-        self._release()
+        self.free()

@@ -1,0 +1,214 @@
+"""The two phases of a pass: what is ready is drained with the gate open, then delivered with the gate held."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from threading import Lock, get_ident
+from typing import TYPE_CHECKING
+
+from uio_workloop.errors import DeviceGoneError
+from uio_workloop.loop.error_rule import ErrorRule
+from uio_workloop.loop.event_chain import EventChain
+from uio_workloop.loop.event_source import EventSource
+from uio_workloop.loop.gate import NOBODY, Gate
+from uio_workloop.loop.poll_set import DEPARTURES_ONLY, READABLE, PollSet
+
+if TYPE_CHECKING:
+    from uio_workloop.loop.work_loop import WorkLoop
+
+log = logging.getLogger("uio_workloop")
+
+
+class _ReadyPhase:
+    """One thread at a time, and the gate is not for it."""
+
+    __slots__ = ("_gate", "_lock")
+
+    def __init__(self, lock: Lock, gate: Gate) -> None:
+        self._lock = lock
+        self._gate = gate
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        self._gate.refused = get_ident()
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._gate.refused = NOBODY
+        self._lock.release()
+
+
+class Dispatch:
+    """Sources, descriptors and passes of one loop.
+
+    Lock order: gate, then ready phase. `on_ready` therefore never takes the gate, and who holds the gate can wait out
+    a running `on_ready`.
+
+    Context: gate of the loop held, unless a method says otherwise.
+    """
+
+    def __init__(self, work_loop: WorkLoop, error_rule: ErrorRule) -> None:
+        self.chain = EventChain()
+        self.poll_set = PollSet()
+        self.serving: list[EventSource] = []
+        """The sources of the pass that runs, or ran last."""
+        self._work_loop = work_loop
+        self._gate = work_loop.gate
+        self._error_rule = error_rule
+        self.between_ready_phases = Lock()
+        """Held for a `with` block, no thread is in the ready phase."""
+        self._ready_phase = _ReadyPhase(self.between_ready_phases, self._gate)
+        self._failed: deque[tuple[EventSource, BaseException]] = deque()  # by on_ready; dealt with under the gate
+
+    # Descriptors
+
+    def poll(self, source: EventSource) -> None:
+        """Begin to watch a source's descriptor.
+
+        Raises:
+            BadArgumentError: it cannot be polled.
+        """
+        fd = source.fileno()
+        if fd >= 0:
+            with self.between_ready_phases:
+                self.poll_set.add(fd, READABLE if source.enabled else DEPARTURES_ONLY, source.name)
+                self.chain.by_fd[fd] = source
+
+    def unpoll(self, source: EventSource) -> None:
+        """Stop watching a source's descriptor, which can be closed afterwards."""
+        fd = source.fileno()
+        if fd >= 0:
+            with self.between_ready_phases:  # waits out an on_ready, which may be this source's
+                if self.chain.by_fd.get(fd) is source:  # not if adding it failed half way
+                    self.poll_set.remove(fd)
+                    del self.chain.by_fd[fd]
+
+    def watch(self, source: EventSource) -> None:
+        """Poll a source for input if it is enabled, for departures alone if not. Context: gate or ready phase held."""
+        fd = source.fileno()
+        if fd >= 0:
+            self.poll_set.watch(fd, READABLE if source.enabled else DEPARTURES_ONLY)
+
+    # Signals
+
+    def signal(self, source: EventSource) -> None:
+        """Have one source visited in the next pass. Context: any thread; never waits; signals coalesce."""
+        self.chain.queue.add(source)
+        self.wake()
+
+    def signal_all(self) -> None:
+        """Have every source visited in the next pass. Context: as `signal`."""
+        self.chain.visit_all = True
+        self.wake()
+
+    def wake(self) -> None:
+        """Have the loop's thread look at its queue. Context: as `signal`."""
+        if not self._work_loop.on_thread():  # the thread itself looks before it sleeps
+            self.poll_set.wake()
+
+    # The ready phase
+
+    @property
+    def in_ready_phase(self) -> bool:
+        """Whether the calling thread is in `on_ready` or a filter. Context: any thread."""
+        return self._gate.refused == get_ident()
+
+    def look_now(self, source: EventSource) -> None:
+        """The ready phase of a source, out of turn."""
+        with self._ready_phase:
+            self._look(source)
+
+    def collect(self, timeout: float) -> None:
+        """Wait for descriptors and look at those that are ready. Context: any thread, without the gate if it may wait."""
+        events = self.poll_set.wait(timeout)
+        if events:
+            with self._ready_phase:
+                for fd, _ in events:
+                    source = self.chain.by_fd.get(fd)
+                    if source is None:
+                        self.poll_set.acknowledge_wake(fd)
+                    else:
+                        self._look(source)
+
+    def _look(self, source: EventSource) -> bool:
+        """The ready phase of one source; true if it has work now."""
+        try:
+            if not source.on_ready():
+                return False
+        except BaseException as error:  # any code of a subclass; judged under the gate, where it can be stopped
+            if not isinstance(error, Exception) and not self._work_loop.on_thread():
+                raise  # a client's own KeyboardInterrupt
+            self._failed.append((source, error))
+        self.chain.queue.add(source)
+        return True
+
+    def look_again(self, served: list[EventSource]) -> bool:
+        """Look at the interrupts just served before anybody sleeps; true if there is more. Context: gate open."""
+        found = False
+        with self._ready_phase:
+            for source in served:
+                if source.is_interrupt and source.enabled and source.work_loop is self._work_loop:
+                    found = self._look(source) or found
+        return found
+
+    # The pass
+
+    def serve(self) -> list[EventSource]:
+        """One pass over the sources with work, gate held throughout; returns them. Context: any thread."""
+        if not self.chain.has_work:  # a wake-up whose work is done already
+            return []
+        with self._gate:
+            if self._work_loop.closed:
+                return []
+            while self._failed:
+                self._judge(*self._failed.popleft())
+            batch = self.serving = self.chain.take_work()
+            visited = 0
+            try:
+                for source in batch:
+                    visited += 1
+                    self._visit(source)
+            finally:  # a client's KeyboardInterrupt ends its pass; who was not visited still has work
+                self.chain.queue.update(batch[visited:])
+            return batch
+
+    def _visit(self, source: EventSource) -> None:
+        if source.work_loop is not self._work_loop:  # taken off since it was queued
+            return
+        again = True
+        try:
+            again = source.check_for_work()
+        except BaseException as error:  # a broken action breaks itself, not the loop, even with sys.exit()
+            if not isinstance(error, Exception) and not self._work_loop.on_thread():
+                raise  # a client's own KeyboardInterrupt
+            self._error_rule.apply(source, error)
+            again = source.enabled
+        finally:
+            where = source.work_loop  # its action may have moved it to another loop
+            if again and where is not None:
+                where.dispatch.signal(source)
+
+    def _judge(self, source: EventSource, error: BaseException) -> None:
+        """What becomes of a source whose `on_ready` raised."""
+        if source.work_loop is not self._work_loop:
+            return
+        if not isinstance(error, DeviceGoneError):
+            self._error_rule.apply(source, error)
+            return
+        self._visit(source)  # what had come before it left is still delivered
+        log.warning("%s: %s; the source is terminated", source.name, error)
+        try:
+            source.terminate(error)
+        except BaseException:  # even sys.exit(): the loop's thread is nobody's to end
+            log.exception("%s: on_terminated raised", source.name)
+
+    # The end
+
+    def abandon(self) -> None:
+        """In the child of a fork: close the descriptors that came along."""
+        self.between_ready_phases = Lock()
+        self._ready_phase = _ReadyPhase(self.between_ready_phases, self._gate)
+        for source in self.chain:
+            source._abandon()
+        self.chain.clear()
+        self.poll_set.abandon()
