@@ -13,17 +13,21 @@ from uio_workloop.errors import (
     AlreadyAttachedError,
     BadArgumentError,
     ClosedError,
+    DeadlineExceededError,
+    DeadlockError,
     DeviceError,
     DeviceGoneError,
     DeviceNotFoundError,
     GateBusyError,
     GateNotHeldError,
+    HoldTimeError,
     MapError,
     NoInterruptError,
     NoResourcesError,
     NotAttachedError,
     PrivilegeError,
     RegisterError,
+    SourceDisabledError,
     UsageError,
     WorkLoopError,
     WrongThreadError,
@@ -34,29 +38,55 @@ from uio_workloop.loop.event_source import EventSource
 from uio_workloop.loop.gate import Gate, WaitResult
 from uio_workloop.loop.work_loop import WorkLoop
 from uio_workloop.registers import Registers
-from uio_workloop.sources.interrupt_event_source import InterruptEventSource
-from uio_workloop.sources.timer_event_source import TimerEventSource
+from uio_workloop.sources.callout import Callout
+from uio_workloop.sources.command_gate import CommandGate
+from uio_workloop.sources.filter_interrupt_event_source import FilterInterruptEventSource, InterruptFilter
+from uio_workloop.sources.interrupt_event_source import InterruptAction, InterruptEventSource
+from uio_workloop.sources.shared_interrupt import SharedInterrupt
+from uio_workloop.sources.timer_event_source import (
+    MICROSECOND_SCALE,
+    MILLISECOND_SCALE,
+    NANOSECOND_SCALE,
+    SECOND_SCALE,
+    TICK_SCALE,
+    TimerAction,
+    TimerEventSource,
+    TimerOptions,
+)
 from uio_workloop.statistics import Distribution, Histogram, InterruptStatistics
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "MICROSECOND_SCALE",
+    "MILLISECOND_SCALE",
+    "NANOSECOND_SCALE",
+    "SECOND_SCALE",
+    "TICK_SCALE",
     "AbortedError",
     "AlreadyAttachedError",
     "BadArgumentError",
+    "Callout",
     "ClosedError",
+    "CommandGate",
     "Deadline",
+    "DeadlineExceededError",
+    "DeadlockError",
     "DeviceError",
     "DeviceGoneError",
     "DeviceNotFoundError",
     "Distribution",
     "EventSource",
+    "FilterInterruptEventSource",
     "Gate",
     "GateBusyError",
     "GateNotHeldError",
     "GpioLine",
     "Histogram",
+    "HoldTimeError",
+    "InterruptAction",
     "InterruptEventSource",
+    "InterruptFilter",
     "InterruptLine",
     "InterruptProvider",
     "InterruptStatistics",
@@ -68,8 +98,12 @@ __all__ = [
     "PrivilegeError",
     "RegisterError",
     "Registers",
+    "SharedInterrupt",
     "SoftwareInterrupt",
+    "SourceDisabledError",
+    "TimerAction",
     "TimerEventSource",
+    "TimerOptions",
     "Trigger",
     "UioDevice",
     "UsageError",

@@ -1,6 +1,7 @@
 """Time: integer nanoseconds of CLOCK_MONOTONIC, and deadlines that keep an instant, not a length.
 
-CLOCK_MONOTONIC stops while the machine is suspended, as IOKit's absolute time does. Source: clock_gettime(2).
+CLOCK_MONOTONIC stops while the machine is suspended, as IOKit's absolute time does; CLOCK_BOOTTIME goes on, as its
+continuous time does. Source: clock_gettime(2).
 """
 
 from __future__ import annotations
@@ -15,6 +16,20 @@ MILLISECOND_NS = 1_000_000
 SECOND_NS = 1_000_000_000
 
 monotonic_ns = time.monotonic_ns
+
+
+def boottime_ns() -> int:
+    """CLOCK_BOOTTIME: time since boot, suspension included."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
+def monotonic_from_realtime_ns(at_ns: int) -> int:
+    """A recent instant of CLOCK_REALTIME on CLOCK_MONOTONIC; exact but for the time between two clock readings.
+
+    Wrong by the step if the time of day was set in between.
+    """
+    now_ns = monotonic_ns()
+    return at_ns - (time.time_ns() - now_ns)
 
 
 @dataclass(frozen=True, slots=True)

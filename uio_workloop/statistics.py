@@ -8,7 +8,7 @@ from typing import Final
 
 SUB_BUCKET_BITS: Final = 5  # 32 buckets to each power of two: a percentile is at most 3 % too high
 SUB_BUCKETS: Final = 1 << SUB_BUCKET_BITS
-LARGEST_BITS: Final = 40  # 2^40 ns are 18 minutes; anything longer counts as that
+LARGEST_BITS: Final = 40  # of buckets; they tell durations apart up to 2^45 ns, ten hours
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,15 +18,17 @@ class InterruptStatistics:
     IOKit: IOInterruptAccountingData, first-level and second-level counts.
     """
 
-    interrupts: int  # accepted by the kernel and drained by the source, coalesced ones included
+    interrupts: int  # drained from the line; what software triggered is not among them
+    delivered: int  # to the action, which has returned
     action_calls: int
-    errors: int  # exceptions from the action
+    rejected: int  # by the filter
+    errors: int  # exceptions from the source's code
     lost: int  # gaps the kernel admits to; never our guess
 
     @property
     def coalesced(self) -> int:
-        """Interrupts that shared a call with another."""
-        return max(0, self.interrupts - self.action_calls)
+        """Delivered interrupts that shared a call with another."""
+        return max(0, self.delivered - self.action_calls)
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,4 +36,4 @@ def test_an_empty_histogram_is_all_zeros_and_odd_values_are_clamped():
 
 
 def test_coalesced_is_what_shared_a_call():
-    assert InterruptStatistics(interrupts=10, action_calls=4, errors=0, lost=0).coalesced == 6
+    assert InterruptStatistics(interrupts=12, delivered=10, action_calls=4, rejected=2, errors=0, lost=0).coalesced == 6

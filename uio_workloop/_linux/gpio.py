@@ -24,15 +24,15 @@ class LineInfo:
     used: bool
 
 
-def read_events(fd: int) -> tuple[int, int]:
-    """Read all queued edge events at once: how many, and the sequence number of the line's last.
+def read_events(fd: int) -> tuple[int, int, int]:
+    """Read all queued edge events at once: how many, and the line's sequence number and time stamp of the last.
 
     EAGAIN: none. ENODEV: the chip has left. The line counts its edges from 1. The kernel drops the oldest events when
     its buffer is full, so what the sequence number grew by beyond the events read was lost.
     """
     buffer = os.read(fd, _EVENTS_PER_READ * _EVENT.size)
-    *_, last = _EVENT.unpack_from(buffer, len(buffer) - _EVENT.size)
-    return len(buffer) // _EVENT.size, last
+    timestamp_ns, *_, last = _EVENT.unpack_from(buffer, len(buffer) - _EVENT.size)
+    return len(buffer) // _EVENT.size, last, timestamp_ns
 
 
 def chip_lines(chip_fd: int) -> int:

@@ -1,4 +1,4 @@
-"""timerfd: absolute deadlines on CLOCK_MONOTONIC as a descriptor.
+"""timerfd: absolute deadlines as a descriptor.
 
 Python has it from 3.13 on; below, the C library is called. There `struct timespec` is two `long` on every system we
 know, 32-bit ones included, because the plain symbols keep the old layout. Source: timerfd_create(2).
@@ -10,9 +10,9 @@ import ctypes
 import os
 import struct
 import sys
-import time
 
-SECOND_NS = 1_000_000_000
+from uio_workloop.clock import SECOND_NS
+
 _FLAGS = os.O_NONBLOCK | os.O_CLOEXEC  # TFD_NONBLOCK and TFD_CLOEXEC are these by definition
 _ABSOLUTE = 1  # TFD_TIMER_ABSTIME
 _LATEST_NS = ((1 << 31) - 1) * SECOND_NS  # 68 years of uptime; what a 32-bit time_t holds
@@ -24,9 +24,9 @@ def _within_range(at_ns: int) -> int:
 
 if sys.version_info >= (3, 13):
 
-    def create() -> int:
-        """A disarmed, non-blocking timer on CLOCK_MONOTONIC."""
-        return os.timerfd_create(time.CLOCK_MONOTONIC, flags=_FLAGS)
+    def create(clock: int) -> int:
+        """A disarmed, non-blocking timer on that clock, such as time.CLOCK_MONOTONIC."""
+        return os.timerfd_create(clock, flags=_FLAGS)
 
     def arm_at(fd: int, at_ns: int) -> None:
         """Expire once, at that instant; at once if it has passed. An unread earlier expiry is discarded."""
@@ -52,9 +52,9 @@ else:
             raise OSError(code, f"{call}: {os.strerror(code)}")
         return result
 
-    def create() -> int:
-        """A disarmed, non-blocking timer on CLOCK_MONOTONIC."""
-        return _checked(_libc.timerfd_create(time.CLOCK_MONOTONIC, _FLAGS), "timerfd_create")
+    def create(clock: int) -> int:
+        """A disarmed, non-blocking timer on that clock, such as time.CLOCK_MONOTONIC."""
+        return _checked(_libc.timerfd_create(clock, _FLAGS), "timerfd_create")
 
     def _set(fd: int, at_ns: int) -> None:
         setting = _Itimerspec(value=_Timespec(*divmod(at_ns, SECOND_NS)))

@@ -56,6 +56,11 @@ def is_uio(directory: str) -> bool:
     return os.path.basename(os.path.realpath(os.path.join(directory, "subsystem"))) == "uio"
 
 
+def driver(directory: str) -> str:
+    """The kernel driver of the device behind; its `name` attribute is not that."""
+    return os.path.basename(os.path.realpath(os.path.join(directory, "device", "driver")))
+
+
 def read_attribute(directory: str, attribute: str) -> str:
     with open(os.path.join(directory, attribute)) as file:
         return file.read().strip()

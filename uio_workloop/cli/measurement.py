@@ -94,7 +94,7 @@ class Measurement:
         with self._loop.gate:  # so that no timer of the subject's causes an interrupt before we can hear it
             self._started_ns = monotonic_ns()
             self._tick_at_ns = self._started_ns + TICK_NS
-            self._timer.wake_at_ns(self._tick_at_ns)
+            self._timer.wake_at_time_ns(self._tick_at_ns)
             self._subject.start(self._loop)
             self._interrupt.enable()
 
@@ -167,7 +167,7 @@ class Measurement:
         late_ns = monotonic_ns() - self._tick_at_ns
         self._timer_error.record(late_ns)
         self._tick_at_ns += TICK_NS * (1 + late_ns // TICK_NS)  # ticks that were missed are not made up for
-        timer.wake_at_ns(self._tick_at_ns)
+        timer.wake_at_time_ns(self._tick_at_ns)
 
     def _on_terminated(self, sender: EventSource) -> None:
         self._device_left = True

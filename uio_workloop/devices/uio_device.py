@@ -33,6 +33,8 @@ from uio_workloop.interrupts.uio_interrupt import MaskedUioInterrupt, UioInterru
 from uio_workloop.registers import Registers
 
 LONGEST_POLL_MS = (1 << 31) - 1
+DUMMY_DRIVER = "uio_dummy"  # its registers tell when it last interrupted; see testing/lab/kmod/uio_dummy.c
+DUMMY_LAST_RAISE_NS = 0x20
 
 
 class UioDevice:
@@ -195,6 +197,8 @@ class UioDevice:
         self._check_usable("use the interrupt of")
         if self._line is None:
             self._line = self._find_line()
+            if uio.driver(self._directory) == DUMMY_DRIVER:
+                self._line.read_timestamp = lambda: self.map(0).read64(DUMMY_LAST_RAISE_NS)
         return self._line
 
     def _find_line(self) -> UioInterrupt:

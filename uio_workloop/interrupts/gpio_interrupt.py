@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from uio_workloop._linux import gpio
+from uio_workloop.clock import monotonic_from_realtime_ns
 from uio_workloop.errors import DeviceGoneError
 from uio_workloop.interrupts.claim import Claim
 from uio_workloop.interrupts.event_count import MODULUS
@@ -27,6 +28,7 @@ class GpioInterrupt:
         self.lost = 0
         self._fd = fd
         self._claim = claim
+        self._realtime_ns = 0
         self._last = 0  # the sequence number of the last edge read; the kernel starts at 1
 
     def forget(self) -> None:
@@ -43,7 +45,7 @@ class GpioInterrupt:
 
     def drain(self) -> int:
         try:
-            events, last = gpio.read_events(self._fd)
+            events, last, self._realtime_ns = gpio.read_events(self._fd)
         except BlockingIOError:
             return 0
         except OSError as error:
@@ -53,6 +55,10 @@ class GpioInterrupt:
         self.lost += (last - self._last) % MODULUS - events
         self._last = last
         return events
+
+    def timestamp_ns(self) -> int:
+        """The kernel's own time of the last edge, which it took in the interrupt handler."""
+        return monotonic_from_realtime_ns(self._realtime_ns)
 
     def mask(self) -> None:
         """Edges cannot be masked without reconfiguring the line, which would lose those queued."""

@@ -50,6 +50,12 @@ class InterruptLine(Protocol):
             DeviceGoneError: the device has left.
         """
 
+    def timestamp_ns(self) -> int:
+        """When the interrupt drained last came, on CLOCK_MONOTONIC; called right after a drain.
+
+        The kernel's or the device's own time where there is one, else the present: the interrupt was not later.
+        """
+
     def mask(self) -> None:
         """Silence the line as far as its kernel driver can; does nothing where it cannot."""
 
@@ -87,3 +93,29 @@ class InterruptProvider(Protocol):
 
     def invalidate(self, reason: str) -> None:
         """The device has left: drop every mapping, so that registers raise `DeviceGoneError`. Idempotent."""
+
+
+class NoLine:
+    """The line of a source without provider: never ready, nothing to mask."""
+
+    name = "no line"
+    trigger = Trigger.EDGE
+    lost = 0
+
+    def fileno(self) -> int:
+        return -1
+
+    def drain(self) -> int:
+        return 0
+
+    def timestamp_ns(self) -> int:
+        return 0
+
+    def mask(self) -> None:
+        pass
+
+    def unmask(self) -> None:
+        pass
+
+    def release(self) -> None:
+        pass

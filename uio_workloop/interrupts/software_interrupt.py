@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 
+from uio_workloop.clock import monotonic_ns
 from uio_workloop.errors import BadArgumentError, ClosedError
 from uio_workloop.interrupts.claim import Claim, Claimant
 from uio_workloop.interrupts.interrupt_line import Trigger
@@ -90,6 +91,9 @@ class SoftwareInterrupt:
         if self.trigger is Trigger.LEVEL:
             self.masked = True  # what the interrupt controller does with a level line, so that tests can see it
         return count
+
+    def timestamp_ns(self) -> int:
+        return monotonic_ns()  # an eventfd keeps no time
 
     def mask(self) -> None:
         self.masked = True

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from uio_workloop._linux import uio
+from uio_workloop.clock import monotonic_ns
 from uio_workloop.errors import DeviceGoneError
 from uio_workloop.interrupts.claim import Claim
 from uio_workloop.interrupts.event_count import EventCount
@@ -22,6 +25,8 @@ class UioInterrupt:
     def __init__(self, fd: int, name: str, trigger: Trigger, total: int, claim: Claim) -> None:
         self.name = name
         self.trigger = trigger
+        self.read_timestamp: Callable[[], int] | None = None
+        """Where the device itself keeps the time of its last interrupt."""
         self.lost = 0  # the kernel counts in a register of its own and drops nothing
         self._fd = fd
         self._count = EventCount(total)
@@ -38,6 +43,9 @@ class UioInterrupt:
         except OSError as error:
             raise self._gone() from error
         return self._count.advance(total)
+
+    def timestamp_ns(self) -> int:
+        return monotonic_ns() if self.read_timestamp is None else self.read_timestamp()
 
     def mask(self) -> None:
         """Nothing masks here; a disabled source leaves its descriptor unread, and the kernel counts on."""

@@ -116,10 +116,10 @@ class Dispatch:
     def look_now(self, source: EventSource) -> None:
         """The ready phase of a source, out of turn."""
         with self._ready_phase:
-            self._look(source)
+            self.look(source)
 
     def collect(self, timeout: float) -> None:
-        """Wait for descriptors and look at those that are ready. Context: any thread, without the gate if it may wait."""
+        """Wait for descriptors and look at those that are ready. Context: any thread, no gate if it may wait."""
         events = self.poll_set.wait(timeout)
         if events:
             with self._ready_phase:
@@ -128,10 +128,10 @@ class Dispatch:
                     if source is None:
                         self.poll_set.acknowledge_wake(fd)
                     else:
-                        self._look(source)
+                        self.look(source)
 
-    def _look(self, source: EventSource) -> bool:
-        """The ready phase of one source; true if it has work now."""
+    def look(self, source: EventSource) -> bool:
+        """The ready phase of one source; true if it has work now. Context: ready phase."""
         try:
             if not source.on_ready():
                 return False
@@ -148,7 +148,7 @@ class Dispatch:
         with self._ready_phase:
             for source in served:
                 if source.is_interrupt and source.enabled and source.work_loop is self._work_loop:
-                    found = self._look(source) or found
+                    found = self.look(source) or found
         return found
 
     # The pass

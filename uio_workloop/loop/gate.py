@@ -147,7 +147,7 @@ class Gate:
             self._owner = NOBODY
             self._pass_on()
             if rule is not None and held_ns > rule.limit_ns:
-                rule.report(self.name, held_ns, any(exc_info))
+                rule.report(self.name, held_ns, any(exc_info), __file__)
 
     def _held_ns(self) -> int:
         return 0 if self._hold_time is None else monotonic_ns() - self._taken_ns

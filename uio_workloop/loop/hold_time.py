@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import traceback
@@ -10,8 +11,6 @@ from collections.abc import Callable
 from uio_workloop.errors import BadArgumentError, HoldTimeError
 
 log = logging.getLogger("uio_workloop")
-
-OWN_FRAMES = 3  # report, Gate._report, Gate.__exit__
 
 
 class HoldTimeRule:
@@ -32,10 +31,11 @@ class HoldTimeRule:
         self._raises = raises
         self._serving = serving
 
-    def report(self, gate: str, held_ns: int, in_flight: bool) -> None:
+    def report(self, gate: str, held_ns: int, in_flight: bool, letting_go: str) -> None:
         """Say that the calling thread has just let go after `held_ns`.
 
         Args:
+            letting_go: the file whose code does that, which is not worth showing.
             in_flight: an exception is on its way through the holder already, which must not be replaced.
 
         Raises:
@@ -44,9 +44,15 @@ class HoldTimeRule:
         serving = self._serving()
         message = (
             f"the gate of {gate!r} was held for {held_ns:,} ns, {self.limit_ns:,} ns at most were asked for, by "
-            f"thread {threading.current_thread().name!r}{serving or ''}; it let go at:\n"
-            + "".join(traceback.format_stack()[:-OWN_FRAMES])
+            f"thread {threading.current_thread().name!r}{serving or ''}; it let go at:\n" + _stack_of_holder(letting_go)
         )
         if self._raises and not in_flight and serving is None:
             raise HoldTimeError(message)
         log.warning("%s", message)
+
+
+def _stack_of_holder(letting_go: str) -> str:
+    frames = traceback.extract_stack()
+    while frames and frames[-1].filename in (__file__, letting_go, contextlib.__file__):
+        frames.pop()
+    return "".join(frames.format())

@@ -2,8 +2,10 @@
 
 Theory of operation
 -------------------
-Two counters, as in IOKit: `_produced` grows in the ready phase and nowhere else, `_consumed` under the gate and nowhere
-else, so neither needs a lock. The action gets the difference. They are Python integers and never wrap.
+Two stages, as in IOKit. The primary stage runs in the ready phase, or wherever software triggers the source: it notes
+in `_occurred` how many interrupts came, which is one atomic append and so needs no lock, not even against a signal
+handler. The secondary stage runs under the gate: it adds what occurred to `_produced`, gives the action the difference
+to `_consumed`, and moves that when the action is done. Both are Python integers and never wrap.
 
 When to unmask is decided by the trigger:
 
@@ -19,13 +21,16 @@ user disabled is never unmasked behind his back.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
-from uio_workloop.errors import DeviceGoneError, NotAttachedError, WorkLoopError
-from uio_workloop.interrupts.interrupt_line import InterruptProvider, Trigger
+from uio_workloop.errors import BadArgumentError, DeviceGoneError, NotAttachedError, WorkLoopError
+from uio_workloop.interrupts.event_count import MODULUS
+from uio_workloop.interrupts.interrupt_line import InterruptLine, InterruptProvider, NoLine, Trigger
 from uio_workloop.loop.event_source import EventSource
+from uio_workloop.sources.cpu_warmer import CpuWarmer
 from uio_workloop.statistics import InterruptStatistics
 
 InterruptAction = Callable[[Any, int], object]
@@ -41,8 +46,11 @@ class InterruptEventSource(EventSource):
 
     When the device leaves, the source delivers what it still has, closes itself and calls `on_terminated`.
 
+    Without a provider it is a software source: there is no line, it is born enabled, and `interrupt_occurred()`
+    triggers it.
+
     Args:
-        provider: whose interrupt: a `UioDevice`, `PciDevice`, `GpioLine` or `SoftwareInterrupt`.
+        provider: whose interrupt: a `UioDevice`, `PciDevice`, `GpioLine`, `SoftwareInterrupt` or `SharedInterrupt`.
         action: called on the work-loop thread, gate held.
         index: which of the provider's interrupts.
         owner: only kept, for `source.owner`.
@@ -57,41 +65,100 @@ class InterruptEventSource(EventSource):
     is_interrupt: ClassVar[bool] = True
 
     def __init__(
-        self, provider: InterruptProvider, action: InterruptAction, *, index: int = 0, owner: object = None
+        self,
+        provider: InterruptProvider | None,
+        action: InterruptAction | None,
+        *,
+        index: int = 0,
+        owner: object = None,
     ) -> None:
-        super().__init__(action, owner=owner, name=f"{type(self).__name__} on {provider.name}")
-        self._enabled = False
+        where = f" on {provider.name}" if provider is not None else ""
+        super().__init__(action, owner=owner, name=f"{type(self).__name__}{where}")
         self._provider = provider
         self._index = index
+        self._registered = False
+        self._explicit_disable = False
+        self._occurred: deque[int] = deque()
         self._produced = 0
         self._consumed = 0
+        self._drained = 0
+        self._rejected = 0
         self._action_calls = 0
         self._in_action = False
-        self._line = provider.claim_interrupt(index, self)
+        self._stamping = False
+        self._timestamp_ns = 0
+        self._warmer: CpuWarmer | None = None
+        self._line: InterruptLine = NoLine()
+        if provider is not None:
+            self._enabled = False
+            self.register_interrupt_handler(provider, index)
         self._drain = self._line.drain  # bound once: this is the hot path
-        self._unmask_first = self._line.trigger is Trigger.EDGE
+        self._auto_disable = self._line.trigger is Trigger.LEVEL
+
+    @classmethod
+    def interrupt_event_source(
+        cls,
+        owner: object,
+        action: InterruptAction | None,
+        provider: InterruptProvider | None = None,
+        int_index: int = 0,
+    ) -> Self:
+        """The constructor with IOKit's order of arguments. IOKit: IOInterruptEventSource::interruptEventSource."""
+        return cls(provider, action, index=int_index, owner=owner)
+
+    # What it is
 
     @property
-    def provider(self) -> InterruptProvider:
-        """IOKit: getProvider."""
+    def provider(self) -> InterruptProvider | None:
+        """Whose interrupt; None for a software source. IOKit: getProvider."""
         return self._provider
 
     @property
-    def index(self) -> int:
-        """Which of the provider's interrupts. IOKit: getIntIndex."""
-        return self._index
+    def int_index(self) -> int:
+        """Which of the provider's interrupts; its complement, -1 for 0, without provider or once closed.
+
+        IOKit: getIntIndex.
+        """
+        return self._index if self._registered else ~self._index
 
     @property
     def trigger(self) -> Trigger:
-        """How the line signals. IOKit: getAutoDisable, which is true for a level line."""
+        """How the line signals."""
         return self._line.trigger
+
+    @property
+    def auto_disable(self) -> bool:
+        """Whether the line is level-triggered, so masked from interrupt to end of action. IOKit: getAutoDisable."""
+        return self._auto_disable
+
+    @property
+    def explicit_disable(self) -> bool:
+        """Whether `disable()` was called since the last `enable()`. IOKit: explicitDisable."""
+        return self._explicit_disable
+
+    @property
+    def producer_count(self) -> int:
+        """Interrupts that came, modulo 2^32. IOKit: producerCount."""
+        return (self._produced + sum(self._occurred.copy())) % MODULUS
+
+    @property
+    def consumer_count(self) -> int:
+        """Interrupts whose action has returned, modulo 2^32. IOKit: consumerCount."""
+        return self._consumed % MODULUS
 
     @property
     def statistics(self) -> InterruptStatistics:
         """A snapshot of the counters. Context: any thread."""
         return InterruptStatistics(
-            interrupts=self._produced, action_calls=self._action_calls, errors=self._errors, lost=self._line.lost
+            interrupts=self._drained,
+            delivered=self._consumed,
+            action_calls=self._action_calls,
+            rejected=self._rejected,
+            errors=self._errors,
+            lost=self._line.lost,
         )
+
+    # On and off
 
     def enable(self) -> None:
         """Unmask the line and let the action run; interrupts that came meanwhile arrive as one count.
@@ -106,43 +173,24 @@ class InterruptEventSource(EventSource):
         IOKit: IOInterruptEventSource::enable.
         """
         super().enable()
+        self._explicit_disable = False
+
+    def disable(self) -> None:
+        """Mask the line: once this returns, the action does not begin until `enable()`, and no filter runs.
+
+        Context: any thread; takes the gate, so an action in progress is waited for, except in that action itself and
+        while it sleeps on the gate. A filter may call it for its own source, and it does not wait there.
+        IOKit: IOInterruptEventSource::disable, which still delivers a pending count; here it is kept.
+        """
+        loop = self._work_loop
+        if loop is not None and loop.dispatch.in_ready_phase:
+            self._fall_silent(loop)
+        else:
+            super().disable()
+        self._explicit_disable = True
 
     def _enable_on_no_loop(self) -> None:
         raise NotAttachedError(f"cannot enable {self._name}: add it to a work loop with add_event_source() first")
-
-    def fileno(self) -> int:
-        return self._line.fileno()
-
-    def on_ready(self) -> bool:
-        self._produced += self._drain()
-        return self._produced != self._consumed
-
-    def check_for_work(self) -> bool:
-        count = self._produced - self._consumed
-        if not count or not self._enabled or self._in_action:
-            return False
-        if self._unmask_first:
-            self._unmask()
-        self._in_action = True
-        try:
-            self._call_action(count)
-        finally:
-            self._in_action = False
-            self._consumed += count
-            if not self._unmask_first and self._enabled:
-                self._unmask()
-        return self._produced != self._consumed
-
-    def _call_action(self, count: int) -> None:
-        action = self._action
-        self._action_calls += 1
-        if action is not None:
-            action(self, count)
-        self._errors_in_a_row = 0
-
-    def _unmask(self) -> None:
-        with suppress(DeviceGoneError):  # the descriptor says so, too; departures are dealt with there
-            self._line.unmask()
 
     def _arm(self) -> None:
         # What the kernel accepted before the line was masked is drained while it still is: a PCI line tells an
@@ -150,19 +198,180 @@ class InterruptEventSource(EventSource):
         # device has not been acknowledged yet.
         if not self._enabled and self._work_loop is not None:
             self._work_loop.dispatch.look_now(self)
-        pending = self._produced != self._consumed and not self._in_action
-        if self._unmask_first or not pending:
+        if not self._auto_disable or self._in_action or not self._pending:
             self._line.unmask()
 
     def _disarm(self) -> None:
         with suppress(DeviceGoneError):  # a line that is gone is silent
             self._line.mask()
 
+    def _unmask(self) -> None:
+        with suppress(DeviceGoneError):  # the descriptor says so, too; departures are dealt with there
+            self._line.unmask()
+
+    def set_work_loop(self, work_loop: Any) -> None:
+        if work_loop is None and self._warmer is not None:
+            self._warmer.close()
+            self._warmer = None
+        super().set_work_loop(work_loop)
+
+    # Primary stage
+
+    def fileno(self) -> int:
+        return self._line.fileno()
+
+    def on_ready(self) -> bool:
+        n = self._drain()
+        if n:
+            if self._stamping:
+                self._timestamp_ns = self._line.timestamp_ns()
+            self._drained += n
+            if self._auto_disable:
+                self.disable_interrupt_occurred(self._provider, self._index, n)
+            else:
+                self.normal_interrupt_occurred(self._provider, self._index, n)
+        return self._pending
+
+    def normal_interrupt_occurred(self, provider: InterruptProvider | None, source: int, n: int = 1) -> None:
+        """`n` interrupts of an edge-triggered line came; count them. Override it to do more, or to count differently.
+
+        Context: work-loop thread, gate open; or whoever called `interrupt_occurred`.
+        IOKit: normalInterruptOccurred; `source` is the index, and the count is new: one read may tell of several.
+        """
+        self._occurred.append(n)
+
+    def disable_interrupt_occurred(self, provider: InterruptProvider | None, source: int, n: int = 1) -> None:
+        """`n` interrupts of a level-triggered line came, which the kernel has masked; count them.
+
+        Context: work-loop thread, gate open; or whoever called `interrupt_occurred`.
+        IOKit: disableInterruptOccurred.
+        """
+        self._occurred.append(n)
+
+    def interrupt_occurred(self, provider: InterruptProvider | None = None, source: int = 0, n: int = 1) -> None:
+        """Act as if the device had interrupted: the software trigger of any interrupt source.
+
+        Given a provider, a level-triggered source takes the level way, else the edge way. The line is not touched.
+
+        Context: any thread, gate held or open, also a signal handler; never waits.
+        Raises:
+            NotAttachedError: the source is on no loop.
+            BadArgumentError: `n` is not positive.
+        IOKit: IOInterruptEventSource::interruptOccurred.
+        """
+        self._check_count(n)
+        if self._work_loop is None:
+            raise NotAttachedError(f"cannot trigger {self._name}: add it to a work loop with add_event_source() first")
+        if self._auto_disable and provider is not None:
+            self.disable_interrupt_occurred(provider, source, n)
+        else:
+            self.normal_interrupt_occurred(provider, source, n)
+        self.signal_work_available()
+
+    def _check_count(self, n: int) -> None:
+        if n < 1:
+            raise BadArgumentError(f"cannot trigger {self._name} with {n} interrupts: there is 1 or more")
+
+    # Secondary stage
+
+    @property
+    def _pending(self) -> bool:
+        return bool(self._occurred) or self._produced != self._consumed
+
+    def check_for_work(self) -> bool:
+        occurred = self._occurred
+        while occurred:
+            self._produced += occurred.popleft()
+        count = self._produced - self._consumed
+        action = self._action
+        if not count or not self._enabled or self._in_action or action is None:
+            return False
+        if self._warmer is not None:
+            self._warmer.cool()
+        if not self._auto_disable:
+            self._unmask()
+        self._in_action = True
+        self._action_calls += 1
+        try:
+            action(self, count)
+            self._errors_in_a_row = 0
+        finally:
+            self._in_action = False
+            self._consumed += count
+            if self._auto_disable and self._enabled:
+                self._unmask()
+        return self._pending
+
+    # Time
+
+    def enable_primary_interrupt_timestamp(self, enable: bool) -> None:
+        """Keep the time of the last interrupt, or stop doing so. IOKit: enablePrimaryInterruptTimestamp."""
+        if enable and not self._stamping:
+            self._timestamp_ns = 0
+        self._stamping = enable and self._provider is not None
+
+    @property
+    def primary_interrupt_timestamp(self) -> int | None:
+        """When the last interrupt came, on CLOCK_MONOTONIC; 0 before the first, None while not asked for.
+
+        A GPIO edge has the kernel's own time, uio_dummy the module's. Any other device has the instant at which its
+        descriptor was drained: the interrupt was not later. A filter's answer does not matter; a software source
+        has none.
+
+        IOKit: getPrimaryInterruptTimestamp.
+        """
+        return self._timestamp_ns if self._stamping else None
+
+    def warm_cpu(self, abstime: int) -> None:
+        """Keep the processors out of deep sleep around `abstime`, when an interrupt is expected.
+
+        They are awake from shortly before it until the interrupt's action begins, or for 10 ms after it if none comes.
+        Without the permission to do so (see `CpuWarmer`) the log says so once, and nothing is done.
+
+        Args:
+            abstime: nanoseconds on CLOCK_MONOTONIC.
+
+        Context: any thread; takes the gate.
+        Raises:
+            NotAttachedError: the source is on no loop.
+            BadArgumentError: `abstime` is not positive.
+        IOKit: IOInterruptEventSource::warmCPU.
+        """
+        with self._gate():
+            loop = self._work_loop
+            if loop is None:
+                raise NotAttachedError(f"cannot warm up for {self._name}: add it to a work loop first")
+            if self._warmer is None:
+                self._warmer = CpuWarmer(self._name)
+                loop.add_event_source(self._warmer)
+            self._warmer.expect(abstime)
+
+    # Registration and end
+
+    def register_interrupt_handler(self, provider: InterruptProvider, index: int) -> None:
+        """Claim the line, masked; the constructor calls it. Override it to prepare a device first.
+
+        Raises:
+            NoInterruptError, NoResourcesError, DeviceGoneError, ClosedError: see `InterruptProvider.claim_interrupt`.
+        IOKit: registerInterruptHandler; the registration lasts until `close()`, so that nothing is lost while the
+            source is off its loop.
+        """
+        self._line = provider.claim_interrupt(index, self)
+        self._registered = True
+
+    def unregister_interrupt_handler(self, provider: InterruptProvider, index: int) -> None:
+        """Mask the line and give it back; `free()` calls it. IOKit: unregisterInterruptHandler."""
+        self._registered = False
+        self._line.release()
+
     def terminate(self, reason: WorkLoopError) -> None:
         try:
-            self._provider.invalidate(str(reason))
+            if self._provider is not None:
+                self._provider.invalidate(str(reason))
         finally:
             super().terminate(reason)
 
     def free(self) -> None:
-        self._line.release()
+        """Disconnect from the interrupt. IOKit: IOInterruptEventSource::free."""
+        if self._registered and self._provider is not None:
+            self.unregister_interrupt_handler(self._provider, self._index)
