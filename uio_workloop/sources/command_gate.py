@@ -46,7 +46,7 @@ class CommandGate(EventSource):
         super().__init__(action, owner=owner)
         self._stalled = 0
         self._running = 0
-        self._leaving = False
+        self._leaving: object = None  # the removal that is under way
         self._opened = object()  # what stalled callers sleep on
         self._emptied = object()  # what whoever takes the gate off its loop sleeps on
 
@@ -105,7 +105,7 @@ class CommandGate(EventSource):
             return fn(*args)
         finally:
             self._running -= 1
-            if self._leaving and not self._running:
+            if self._leaving is not None and not self._running:
                 self._leave()
 
     def _wait_until_enabled(self, loop: WorkLoop, deadline: Deadline | None) -> None:
@@ -163,15 +163,15 @@ class CommandGate(EventSource):
         if work_loop is not None or loop is None:
             super().set_work_loop(work_loop)
             return
-        self._leaving = True
+        this_removal = self._leaving = object()  # another may begin while we sleep, from a loop it is on by then
         loop.gate.wakeup(self._opened)
-        while self._stalled and not loop.closed:  # a loop that closes throws them out by itself
+        while self._leaving is this_removal and self._stalled and not loop.closed:  # closing throws them out by itself
             loop.gate.sleep(self._emptied)
-        if not self._running:
+        if self._leaving is this_removal and not self._running:
             self._leave()
 
     def _leave(self) -> None:
-        self._leaving = False
+        self._leaving = None
         super().set_work_loop(None)
 
     def _command(self) -> Callable[..., Any]:
@@ -192,5 +192,5 @@ class CommandGate(EventSource):
         return loop
 
     def _check_still_on(self, loop: WorkLoop) -> None:
-        if self._work_loop is not loop or self._leaving:
+        if self._work_loop is not loop or self._leaving is not None:
             raise AbortedError(f"{self._name} was taken off work loop {loop.name!r} while a caller waited")

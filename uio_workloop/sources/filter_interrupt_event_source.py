@@ -82,9 +82,9 @@ class FilterInterruptEventSource(InterruptEventSource):
             BadArgumentError: `n` is not positive.
         IOKit: IOFilterInterruptEventSource::signalInterrupt.
         """
-        self._check_count(n)
+        loop = self._loop_to_trigger_on(n)
         self._occurred.append(n)
-        self.signal_work_available()
+        loop.dispatch.signal(self)
 
     def normal_interrupt_occurred(self, provider: InterruptProvider | None, source: int, n: int = 1) -> None:
         """Ask the filter. IOKit: IOFilterInterruptEventSource::normalInterruptOccurred."""
@@ -100,7 +100,7 @@ class FilterInterruptEventSource(InterruptEventSource):
             mine = self._filter(self)
         finally:
             if mine:
-                self.signal_interrupt(n)
+                self._occurred.append(n)  # whoever asked has the source visited
             elif self._work_loop is not None and self._work_loop.dispatch.in_ready_phase:
                 self._rejected += n
                 if self._enabled:

@@ -30,6 +30,7 @@ from uio_workloop.errors import BadArgumentError, DeviceGoneError, NotAttachedEr
 from uio_workloop.interrupts.event_count import MODULUS
 from uio_workloop.interrupts.interrupt_line import InterruptLine, InterruptProvider, NoLine, Trigger
 from uio_workloop.loop.event_source import EventSource
+from uio_workloop.loop.work_loop import WorkLoop
 from uio_workloop.sources.cpu_warmer import CpuWarmer
 from uio_workloop.statistics import InterruptStatistics
 
@@ -91,7 +92,11 @@ class InterruptEventSource(EventSource):
         self._line: InterruptLine = NoLine()
         if provider is not None:
             self._enabled = False
-            self.register_interrupt_handler(provider, index)
+            try:
+                self.register_interrupt_handler(provider, index)
+            except BaseException:
+                self.free()  # a hook that fails after it has claimed the line
+                raise
         self._drain = self._line.drain  # bound once: this is the hot path
         self._auto_disable = self._line.trigger is Trigger.LEVEL
 
@@ -259,18 +264,21 @@ class InterruptEventSource(EventSource):
             BadArgumentError: `n` is not positive.
         IOKit: IOInterruptEventSource::interruptOccurred.
         """
-        self._check_count(n)
-        if self._work_loop is None:
-            raise NotAttachedError(f"cannot trigger {self._name}: add it to a work loop with add_event_source() first")
+        loop = self._loop_to_trigger_on(n)
         if self._auto_disable and provider is not None:
             self.disable_interrupt_occurred(provider, source, n)
         else:
             self.normal_interrupt_occurred(provider, source, n)
-        self.signal_work_available()
+        loop.dispatch.signal(self)
 
-    def _check_count(self, n: int) -> None:
+    def _loop_to_trigger_on(self, n: int) -> WorkLoop:
         if n < 1:
             raise BadArgumentError(f"cannot trigger {self._name} with {n} interrupts: there is 1 or more")
+        loop = self._work_loop
+        if loop is None:
+            self._check_open("trigger")
+            raise NotAttachedError(f"cannot trigger {self._name}: add it to a work loop with add_event_source() first")
+        return loop
 
     # Secondary stage
 

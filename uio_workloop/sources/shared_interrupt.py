@@ -11,6 +11,7 @@ can storm behind his back.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import ClassVar
 
 from uio_workloop.errors import BadArgumentError, NoInterruptError, NotAttachedError, UsageError, WorkLoopError
@@ -119,7 +120,8 @@ class SharedInterrupt(EventSource):
     def forget(self, line: _SharedLine) -> None:
         """A client has gone. Context: any thread; takes the gate."""
         with self._gate():
-            self._lines.remove(line)
+            with self._work_loop.dispatch.between_ready_phases if self._work_loop is not None else nullcontext():
+                self._lines.remove(line)
             if self._lines:
                 self.open_line()
             else:

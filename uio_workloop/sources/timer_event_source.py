@@ -6,7 +6,7 @@ import operator
 from collections.abc import Callable
 from typing import Any, Final, Self, TypedDict, Unpack
 
-from uio_workloop.clock import MICROSECOND_NS, MILLISECOND_NS, SECOND_NS
+from uio_workloop.clock import MICROSECOND_NS, MILLISECOND_NS, SECOND_NS, boottime_ns, monotonic_ns
 from uio_workloop.errors import BadArgumentError, NoResourcesError
 from uio_workloop.loop.event_source import EventSource
 from uio_workloop.sources.callout import Callout
@@ -59,6 +59,7 @@ class TimerEventSource(EventSource):
         self._deadline_ns = 0
         self._leeway_ns = 0
         self._continuous = False
+        self._armings = 0
         self._in_action = False
         self.set_timeout_func()
 
@@ -153,15 +154,23 @@ class TimerEventSource(EventSource):
         leeway_ns = operator.index(leeway_ns)
         if leeway_ns < 0:
             raise BadArgumentError(f"cannot arm {self._name} with {leeway_ns} ns of leeway: it is 0 or more")
+        if relative:
+            time_ns += self._now_ns(continuous)  # before the gate is waited for
         with self._gate():
             self._check_open("arm")
             if self._action is None:
                 raise NoResourcesError(f"cannot arm {self._name}: it has no action to call; set_action() first")
             self._use_clock(continuous)
-            self._deadline_ns = self.callout_entry.now_ns() + time_ns if relative else time_ns
+            self._armings += 1
+            self._deadline_ns = time_ns
             self._leeway_ns = leeway_ns
             if self._enabled:
                 self._arm()
+
+    def _now_ns(self, continuous: bool) -> int:
+        if continuous == self._continuous:
+            return self.callout_entry.now_ns()
+        return boottime_ns() if continuous else monotonic_ns()
 
     def _use_clock(self, continuous: bool) -> None:
         if continuous == self._continuous:
@@ -217,19 +226,23 @@ class TimerEventSource(EventSource):
     def check_for_work(self) -> bool:
         if not self._is_due():
             return False
+        arming = self._armings
         self.timeout()
+        if self._armings == arming:  # whatever an override of timeout() did
+            self._deadline_ns = 0
         return self._is_due()  # armed again, and passed over while the action ran
 
     def _is_due(self) -> bool:
         return self._can_fire() and self.callout_entry.now_ns() >= self._deadline_ns
 
     def _can_fire(self) -> bool:
-        return self._deadline_ns > 0 and self._enabled and not self._in_action and self._action is not None
+        armed = self._deadline_ns > 0 and self._work_loop is not None
+        return armed and self._enabled and not self._in_action and self._action is not None
 
     def timeout(self) -> None:
         """The deadline has passed: call the action, under the gate. Override it to do something else on expiry.
 
-        Called by hand it fires before its time, if the timer is armed and enabled and its action is not running.
+        Called by hand it fires before its time, if it is on a loop, armed and enabled, and its action does not run.
 
         Context: work-loop thread, gate held, when called by the loop; any thread, takes the gate, when by hand.
         IOKit: IOTimerEventSource::timeout.
