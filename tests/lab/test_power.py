@@ -32,6 +32,4 @@ def test_processors_are_kept_awake_until_the_expected_interrupt_came(make_dummy,
     dummy.cause()
     seen.wait_for_total(1)
     assert wake_up_latency_us() == before_us > 0
-    show(
-        f"warm_cpu: the kernel allowed {before_us:,} us of wake-up latency, 0 us while warm, {before_us:,} us afterwards"
-    )
+    show(f"warm_cpu: {before_us:,} us of wake-up latency allowed, 0 us while warm, {before_us:,} us afterwards")

@@ -12,7 +12,7 @@ from uio_workloop.loop.error_rule import ErrorRule
 from uio_workloop.loop.event_chain import EventChain
 from uio_workloop.loop.event_source import EventSource
 from uio_workloop.loop.gate import NOBODY, Gate
-from uio_workloop.loop.poll_set import DEPARTURES_ONLY, READABLE, PollSet
+from uio_workloop.loop.poll_set import DEPARTURE, DEPARTURES_ONLY, READABLE, PollSet
 
 if TYPE_CHECKING:
     from uio_workloop.loop.work_loop import WorkLoop
@@ -123,11 +123,11 @@ class Dispatch:
         events = self.poll_set.wait(timeout)
         if events:
             with self._ready_phase:
-                for fd, _ in events:
+                for fd, event in events:
                     source = self.chain.by_fd.get(fd)
                     if source is None:
                         self.poll_set.acknowledge_wake(fd)
-                    else:
+                    elif source.enabled or event & DEPARTURE:  # it may have been disabled since the wait
                         self.look(source)
 
     def look(self, source: EventSource) -> bool:

@@ -12,6 +12,7 @@ from typing import Final
 from uio_workloop.errors import BadArgumentError
 
 READABLE: Final = select.EPOLLIN
+DEPARTURE: Final = select.EPOLLERR | select.EPOLLHUP
 # epoll reports EPOLLERR and EPOLLHUP whether asked for or not; edge-triggered, so that a disabled source on a pipe that
 # was hung up is reported once instead of spinning.
 DEPARTURES_ONLY: Final = select.EPOLLET
