@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-pytest_plugins = ["uio_workloop.testing.fixtures"]
+pytest_plugins = ["uio_workloop.testing.fixtures", "iokit_contract", "lab_fixtures"]
 
 
 @pytest.fixture(autouse=True)

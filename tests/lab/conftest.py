@@ -6,13 +6,10 @@
 from __future__ import annotations
 
 import os
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
-from lab_devices import Dummy
 
-from uio_workloop import PciDevice, Trigger
 from uio_workloop.testing.lab import guest
 
 SHOWN = pytest.StashKey[list[str]]()
@@ -41,37 +38,3 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 def show(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Print a line at the end of the run."""
     return request.config.stash[SHOWN].append
-
-
-def load_dummy(**parameters: object) -> None:
-    subprocess.run(["modprobe", "-r", "uio_dummy"], check=True, capture_output=True)
-    arguments = [f"{name}={value}" for name, value in parameters.items()]
-    subprocess.run(["modprobe", "uio_dummy", *arguments], check=True, capture_output=True)
-
-
-MakeDummy = Callable[..., Dummy]
-
-
-@pytest.fixture
-def make_dummy() -> Iterator[MakeDummy]:
-    """Load uio_dummy anew with these parameters and open its first device."""
-    opened: list[Dummy] = []
-
-    def make(*, trigger: Trigger = Trigger.LEVEL, irqcontrol: bool = True, first_event: int = 0) -> Dummy:
-        load_dummy(trigger=trigger.value, irqcontrol=int(irqcontrol), first_event=first_event, devices=2)
-        opened.append(Dummy(0))
-        return opened[-1]
-
-    yield make
-    for each in opened:
-        each.close()
-    load_dummy()
-
-
-@pytest.fixture
-def cards() -> Iterator[list[PciDevice]]:
-    """The two edu cards, open."""
-    opened = [PciDevice.find(address) for address in guest.edu_addresses()]
-    yield opened
-    for each in opened:
-        each.close()

@@ -2,61 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import random
-from pathlib import Path
 
 import pytest
 from helpers import attach
+from lab_devices import LINE, Toggle
 
 from uio_workloop import GpioLine, Trigger
 from uio_workloop.testing.lab import guest
 
 EDGES = 10_000
-LINE = 7
 KERNEL_BUFFER = 16
-
-
-def interrupt_threads(handler: str) -> list[int]:
-    """The kernel threads `irq/NUMBER-HANDLER`; the kernel cuts names to 15 characters."""
-    comms = {int(path.parent.name): path.read_text() for path in Path("/proc").glob("[0-9]*/comm")}
-    return [pid for pid, comm in comms.items() if comm.startswith("irq/") and handler in comm]
-
-
-@pytest.fixture(autouse=True)
-def own_processors():
-    """Whatever `Toggle` does to this thread's affinity ends with the test."""
-    had = os.sched_getaffinity(0)
-    yield
-    os.sched_setaffinity(0, had)
-
-
-@pytest.fixture
-def gpio_line():
-    guest.set_gpio(LINE, False)
-    with GpioLine.find(f"{guest.gpio_chip().name}:{LINE}") as line:
-        yield line
-
-
-class Toggle:
-    """Makes edges from outside, as a wire would, none before the kernel's interrupt thread has numbered the last.
-
-    Edges closer than that fold into one before they get a sequence number, so nobody could account for them. The
-    thread runs at real-time priority: on the same processor it preempts whoever makes the edge, at once.
-    """
-
-    def __init__(self) -> None:
-        self.high = False
-        self.made = 0
-        for thread in interrupt_threads("uio_work"):
-            os.sched_setaffinity(thread, {0})
-        os.sched_setaffinity(0, {0})
-
-    def __call__(self, n: int) -> None:
-        for _ in range(n):
-            self.high = not self.high
-            guest.set_gpio(LINE, self.high)
-        self.made += n
 
 
 @pytest.mark.timeout(180)
@@ -113,8 +69,8 @@ def test_a_second_source_on_a_line_has_lost_nothing_of_the_first_ones(gpio_line,
 
 
 @pytest.mark.parametrize(("edge", "expected"), [("rising", 3), ("falling", 3), ("both", 6)])
-def test_only_the_edges_asked_for_interrupt(work_loop, seen, edge, expected):
-    guest.set_gpio(LINE, False)
+def test_only_the_edges_asked_for_interrupt(gpio_line, work_loop, seen, edge, expected):
+    gpio_line.close()
     with GpioLine.find(f"{guest.gpio_chip().name}:{LINE}", edge=edge) as line:
         attach(work_loop, line, seen)
         Toggle()(6)

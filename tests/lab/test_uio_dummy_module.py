@@ -7,9 +7,8 @@ import subprocess
 from contextlib import contextmanager
 
 import pytest
-from conftest import load_dummy
 from helpers import Background
-from lab_devices import Dummy, write
+from lab_devices import Dummy, load_dummy, write
 
 from uio_workloop import Trigger, UioDevice
 from uio_workloop.testing.lab.kernel_log import Record, parse_record

@@ -1,0 +1,172 @@
+"""What is true of IOKit's work loop, statement by statement, and what this project makes of each.
+
+A test says which numbered statements it shows with `@pytest.mark.statement(n, ...)`; its name is the statement. What
+differs on purpose is in the table of docs/iokit.md under "Deliberate differences". At the end of a run this plugin puts
+the two together. It believes only what ran: a part of the suite gets counts of that part.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from uio_workloop.testing.lab import guest
+
+TESTS = Path(__file__).parent
+DIFFERENCES_PAGE = TESTS.parent / "docs" / "iokit.md"
+STATEMENTS = range(1, 165)
+LONGEST_TEXT = 130
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenTest:
+    """A test function that shows statements, found in the sources."""
+
+    file: str
+    """Relative to the folder of tests."""
+    function: str
+    statements: tuple[int, ...]
+
+    @property
+    def needs_lab(self) -> bool:
+        return self.file.startswith("lab/")
+
+
+@dataclass
+class Outcome:
+    """What became of a test function: of all its parameters together."""
+
+    passed: int = 0
+    failed: int = 0
+
+
+@dataclass
+class Run:
+    """What has run so far, by file and function."""
+
+    outcomes: dict[tuple[str, str], Outcome] = field(default_factory=dict)
+
+    def of(self, test: WrittenTest) -> Outcome:
+        return self.outcomes.get((test.file, test.function), Outcome())
+
+
+RUN = pytest.StashKey[Run]()
+
+
+def sentence(function: str) -> str:
+    return function.removeprefix("test_").replace("_", " ")
+
+
+def written_tests(folder: Path = TESTS) -> list[WrittenTest]:
+    """Every test function with a `statement` mark, read from the sources: also those that are not selected."""
+    found = []
+    for path in sorted(folder.rglob("test_*.py")):
+        for node in ast.walk(ast.parse(path.read_text(), str(path))):
+            if isinstance(node, ast.FunctionDef):
+                numbers = tuple(number for mark in node.decorator_list for number in _numbers(mark))
+                if numbers:
+                    found.append(WrittenTest(path.relative_to(folder).as_posix(), node.name, numbers))
+    return found
+
+
+def _numbers(decorator: ast.expr) -> Iterator[int]:
+    if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == "pytest.mark.statement":
+        yield from (ast.literal_eval(argument) for argument in decorator.args)
+
+
+def deliberate_differences(page: Path = DIFFERENCES_PAGE) -> dict[int, str]:
+    """What happens here instead, by statement: the last cell of each row of the table."""
+    if not page.exists():
+        return {}
+    differences = {}
+    for numbers, _, here in _rows(page.read_text().splitlines()):
+        for number in re.findall(r"\d+", numbers):
+            differences[int(number)] = here
+    return differences
+
+
+def _rows(lines: Iterable[str]) -> Iterator[tuple[str, str, str]]:
+    in_section = False
+    for line in lines:
+        if line.startswith("#"):
+            in_section = line.lstrip("# ").strip().lower() == "deliberate differences"
+        elif in_section and re.match(r"\|\s*\d", line):
+            cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+            if len(cells) != 3:
+                raise ValueError(f"a row of the table of deliberate differences has {len(cells)} cells, not 3: {line}")
+            yield cells[0], cells[1], cells[2]
+
+
+# The plugin
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[RUN] = Run()
+    config.addinivalue_line("markers", "statement(n, ...): the test shows these statements of the IOKit contract")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):  # type: ignore[no-untyped-def]
+    report = yield
+    if isinstance(item, pytest.Function) and item.get_closest_marker("statement"):
+        key = (item.path.relative_to(TESTS).as_posix(), item.originalname)
+        outcome = item.config.stash[RUN].outcomes.setdefault(key, Outcome())
+        outcome.failed += report.failed
+        outcome.passed += report.passed and report.when == "call"
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    run = config.stash[RUN]
+    if not any(outcome.passed or outcome.failed for outcome in run.outcomes.values()):
+        return
+    terminalreporter.section("the IOKit contract")
+    for line in contract(run, written_tests(), deliberate_differences(), in_lab=guest.in_lab()):
+        terminalreporter.line(line)
+
+
+def contract(run: Run, tests: list[WrittenTest], differences: dict[int, str], *, in_lab: bool) -> list[str]:
+    """The lines to print: every statement if every test that can run here did, else what is broken and the counts."""
+    verdicts = {number: _verdict(number, run, tests, differences) for number in STATEMENTS}
+    whole = all(run.of(test) != Outcome() for test in tests if in_lab or not test.needs_lab)
+    kinds = [kind for kind, _ in verdicts.values()]
+    counts = f"{kinds.count('pass')} pass, {kinds.count('difference')} deliberate differences"
+    if whole:
+        lines = [_line(number, *verdict) for number, verdict in verdicts.items()]
+        elsewhere = kinds.count("lab")
+        counts += f", {kinds.count('MISSING')} missing, {kinds.count('FAILED')} failed"
+        return [*lines, f"{len(kinds)} statements: {counts}" + (f", {elsewhere} only run in the lab" * bool(elsewhere))]
+    ran = {number for test in tests if run.of(test) != Outcome() for number in test.statements}
+    kinds = [verdicts[number][0] for number in ran]
+    lines = [_line(number, *verdict) for number, verdict in verdicts.items() if verdict[0] == "FAILED"]
+    return [
+        *lines,
+        f"a part of the suite ran, and of {len(verdicts)} statements {len(ran)}: {kinds.count('pass')} pass, "
+        f"{kinds.count('difference')} deliberate differences, {kinds.count('FAILED')} failed",
+    ]
+
+
+def _verdict(number: int, run: Run, tests: list[WrittenTest], differences: dict[int, str]) -> tuple[str, str]:
+    """What to say of a statement, and the sentence that goes with it."""
+    showing = [test for test in tests if number in test.statements]
+    outcomes = [run.of(test) for test in showing]
+    failed = [test for test, outcome in zip(showing, outcomes, strict=True) if outcome.failed]
+    if failed:
+        return "FAILED", sentence(failed[0].function)
+    if number in differences:
+        return "difference", differences[number]
+    if not showing:
+        return "MISSING", ""
+    more = f" (and {len(showing) - 1} more)" if len(showing) > 1 else ""
+    said = sentence(showing[0].function) + more
+    return ("pass" if any(outcome.passed for outcome in outcomes) else "lab"), said
+
+
+def _line(number: int, kind: str, text: str) -> str:
+    shortened = text if len(text) <= LONGEST_TEXT else text[: LONGEST_TEXT - 1].rstrip() + "…"
+    return f"{number:5} {kind:10}  {shortened}".rstrip()

@@ -1,0 +1,97 @@
+"""The lab's devices, from the outside."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+from uio_workloop import UioDevice
+from uio_workloop.testing.lab import guest
+
+LINE = 7  # of the simulated GPIO chip; any free one
+
+
+def load_dummy(**parameters: object) -> None:
+    """Load uio_dummy anew."""
+    subprocess.run(["modprobe", "-r", "uio_dummy"], check=True, capture_output=True)
+    arguments = [f"{name}={value}" for name, value in parameters.items()]
+    subprocess.run(["modprobe", "uio_dummy", *arguments], check=True, capture_output=True)
+
+
+class Dummy:
+    """A device of uio_dummy: the open UIO device, and the sysfs attributes that make it interrupt."""
+
+    RAISED, TAKEN, PASSED, LAST_RAISE_NS, STATUS, MASKED = 0x08, 0x10, 0x18, 0x20, 0x28, 0x2C
+
+    def __init__(self, number: int) -> None:
+        self.platform_name = f"uio_dummy.{number}"
+        self.device = UioDevice.find(f"uio:{self.platform_name}")
+        self.registers = self.device.map(0)
+        self._raise_fd = os.open(f"/sys/devices/platform/{self.platform_name}/raise", os.O_WRONLY | os.O_CLOEXEC)
+
+    def cause(self, n: int = 1) -> None:
+        """Raise `n` interrupts; returns when the last is injected."""
+        os.pwrite(self._raise_fd, b"%d" % n, 0)
+
+    def acknowledge(self) -> None:
+        self.registers.write32(self.STATUS, 0)
+
+    @property
+    def raised(self) -> int:
+        return self.registers.read64(self.RAISED)
+
+    @property
+    def masked(self) -> bool:
+        """Whether irqcontrol or the handler has masked the line."""
+        return bool(self.registers.read32(self.MASKED))
+
+    @property
+    def last_raise_ns(self) -> int:
+        return self.registers.read64(self.LAST_RAISE_NS)
+
+    def unbind(self) -> None:
+        """The device leaves."""
+        write("/sys/bus/platform/drivers/uio_dummy/unbind", self.platform_name)
+
+    def close(self) -> None:
+        os.close(self._raise_fd)
+        self.device.close()
+
+
+class EduRegisters:
+    """QEMU's edu card, BAR 0. Source: docs/specs/edu.rst of QEMU."""
+
+    IDENTITY, LIVENESS, STATUS, RAISE, ACKNOWLEDGE = 0x00, 0x04, 0x24, 0x60, 0x64
+
+
+class Toggle:
+    """Makes edges from outside, as a wire would, none before the kernel's interrupt thread has numbered the last.
+
+    Edges closer than that fold into one before they get a sequence number, so nobody could account for them. The
+    thread runs at real-time priority: on the same processor it preempts whoever makes the edge, at once.
+    """
+
+    def __init__(self) -> None:
+        self.high = False
+        self.made = 0
+        for thread in interrupt_threads("uio_work"):
+            os.sched_setaffinity(thread, {0})
+        os.sched_setaffinity(0, {0})
+
+    def __call__(self, n: int) -> None:
+        for _ in range(n):
+            self.high = not self.high
+            guest.set_gpio(LINE, self.high)
+        self.made += n
+
+
+def interrupt_threads(handler: str) -> list[int]:
+    """The kernel threads `irq/NUMBER-HANDLER`; the kernel cuts names to 15 characters."""
+    comms = {int(path.parent.name): path.read_text() for path in Path("/proc").glob("[0-9]*/comm")}
+    return [pid for pid, comm in comms.items() if comm.startswith("irq/") and handler in comm]
+
+
+def write(path: str, text: str) -> None:
+    with open(path, "w") as file:
+        file.write(text)
