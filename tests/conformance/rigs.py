@@ -71,15 +71,15 @@ class Rig:
         return self.read_accepted()
 
     def burst(self, n: int) -> int:
-        """Cause interrupts one by one, up to `n`, while nobody serves them; returns how many will be delivered.
+        """Cause interrupts one by one, up to `n`, that nobody serves meanwhile; returns how many there are to deliver.
 
-        They are in the kernel when this returns. Hold the gate, or have the source disabled on an open line.
+        They are in the kernel when this returns, or at the line if it is masked.
         """
         taken = n if self.accumulates else 1
         for _ in range(taken):
-            before = self.accepted()
+            before, masked = self.accepted(), self.masked
             self.cause()
-            self._await_accepted(before)
+            self._await_accepted(None if masked else before)
         return taken
 
     def _await_accepted(self, before: int | None) -> None:
