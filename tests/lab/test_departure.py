@@ -92,12 +92,14 @@ def other(dummy):
     opened.close()
 
 
+@pytest.mark.statement(144)
 def test_unbinding_a_uio_driver_terminates_its_source_and_nothing_else(dummy, other, seen, show):
     with WorkLoop() as loop:
         check_that_a_departure_is_survived(loop, dummy, dummy.unbind, other, seen)
     show("uio_dummy unbound while a source waited: terminated once, registers gone, the others went on")
 
 
+@pytest.mark.statement(144)
 def test_unbinding_a_pci_driver_terminates_its_source_and_nothing_else(cards, other, seen, show):
     def unbind() -> None:
         write("/sys/bus/pci/drivers/uio_pci_generic/unbind", cards[1].address)
@@ -110,6 +112,7 @@ def test_unbinding_a_pci_driver_terminates_its_source_and_nothing_else(cards, ot
     show("edu unbound while a source waited: terminated once, registers gone, the others went on; back after bind")
 
 
+@pytest.mark.statement(144)
 def test_hot_unplugging_a_card_terminates_its_source_and_nothing_else(cards, other, seen, show):
     with WorkLoop() as loop:
         check_that_a_departure_is_survived(loop, cards[1], lambda: guest.unplug("edu1"), other, seen)
@@ -119,6 +122,7 @@ def test_hot_unplugging_a_card_terminates_its_source_and_nothing_else(cards, oth
     show("edu hot-unplugged while a source waited: terminated once, registers gone, the others went on; back later")
 
 
+@pytest.mark.statement(144)
 def test_a_departure_under_load_terminates_once(dummy, work_loop, show):
     counted = threading.Semaphore(0)
     source = attach(work_loop, dummy.device, lambda sender, count: (dummy.acknowledge(), counted.release()))
@@ -131,6 +135,7 @@ def test_a_departure_under_load_terminates_once(dummy, work_loop, show):
     witness.await_once()
 
 
+@pytest.mark.statement(144)
 def test_a_device_that_leaves_while_its_source_is_disabled_is_noticed(dummy, work_loop):
     source = attach(work_loop, dummy.device, lambda sender, count: None)
     source.disable()
@@ -149,6 +154,7 @@ def test_closing_a_device_calls_its_blocking_wait_off(dummy):
         waiter.result()
 
 
+@pytest.mark.statement(144)
 def test_a_gpio_line_leaves_with_its_chip(work_loop, show):
     chip = Path("/sys/kernel/config/gpio-sim/leaving")
     bank = chip / "bank0"

@@ -94,6 +94,7 @@ def test_an_interrupt_accepted_just_before_its_source_is_disabled_is_delivered_a
     assert seen.total == 1
 
 
+@pytest.mark.statement(143)
 def test_a_masked_card_does_not_interrupt(cards, work_loop, seen):
     driver = Driver(cards[0], 1)
     source = attach(work_loop, cards[0], driver)

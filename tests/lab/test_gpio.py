@@ -9,12 +9,15 @@ from helpers import attach
 from lab_devices import LINE, Toggle
 
 from uio_workloop import GpioLine, Trigger
+from uio_workloop.clock import monotonic_ns
+from uio_workloop.testing import fence
 from uio_workloop.testing.lab import guest
 
 EDGES = 10_000
 KERNEL_BUFFER = 16
 
 
+@pytest.mark.statement(145)
 @pytest.mark.timeout(180)
 def test_edges_in_bursts_are_delivered_or_reported_lost(gpio_line, work_loop, seen, show):
     source = attach(work_loop, gpio_line, seen)
@@ -46,6 +49,7 @@ def test_edges_at_a_pace_below_the_buffer_size_are_all_delivered(gpio_line, work
     assert (seen.total, source.statistics.lost) == (EDGES, 0)
 
 
+@pytest.mark.statement(146)
 def test_edges_while_disabled_arrive_as_one_count(gpio_line, work_loop, seen):
     source = attach(work_loop, gpio_line, seen)
     toggle = Toggle()
@@ -83,3 +87,33 @@ def test_a_line_tells_its_level(gpio_line):
     assert gpio_line.read() is True
     guest.set_gpio(LINE, False)
     assert gpio_line.read() is False
+
+
+@pytest.mark.statement(145)
+def test_of_20_edges_in_a_buffer_of_16_the_newest_are_delivered_and_the_gap_is_reported_lost(
+    gpio_line, work_loop, seen, show
+):
+    source = attach(work_loop, gpio_line, seen)
+    source.disable()
+    Toggle()(20)
+    source.enable()
+    seen.wait_for_calls(1)
+    fence(work_loop)
+
+    show(f"gpio-sim, 20 edges unread: {seen.counts} delivered, {source.statistics.lost} lost")
+    assert seen.counts == [KERNEL_BUFFER]
+    assert source.statistics.lost == 20 - KERNEL_BUFFER
+
+
+@pytest.mark.statement(58)
+def test_the_time_of_an_edge_is_the_kernels_and_not_when_it_was_read(gpio_line, work_loop, seen):
+    source = attach(work_loop, gpio_line, seen)
+    source.enable_primary_interrupt_timestamp(True)
+    source.disable()
+    before_ns = monotonic_ns()
+    Toggle()(1)
+    after_ns = monotonic_ns()
+    source.enable()
+    seen.wait_for_calls(1)
+
+    assert before_ns <= source.primary_interrupt_timestamp <= after_ns

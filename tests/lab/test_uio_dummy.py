@@ -64,6 +64,7 @@ def test_paced_interrupts_are_delivered_one_by_one(make_dummy, work_loop, show, 
     assert dummy.raised == seen.delivered == dummy.device.event_count == PACED
 
 
+@pytest.mark.statement(45)
 @pytest.mark.timeout(300)
 @each_driver
 @each_variant
@@ -97,6 +98,7 @@ def test_free_running_interrupts_add_up_to_the_kernels_count(make_dummy, work_lo
     assert seen.smallest >= 1
 
 
+@pytest.mark.statement(142)
 def test_the_count_wraps_past_2_to_the_32(make_dummy, work_loop, show):
     first = MODULUS - 6
     dummy = make_dummy(first_event=first)
@@ -113,6 +115,7 @@ def test_the_count_wraps_past_2_to_the_32(make_dummy, work_loop, show):
     assert (seen.delivered, seen.smallest, source.statistics.interrupts) == (20, 1, 20)
 
 
+@pytest.mark.statement(147)
 def test_a_disabled_source_stays_silent_and_an_edge_meanwhile_is_delivered_afterwards(make_dummy, work_loop, seen):
     dummy = make_dummy(trigger=Trigger.EDGE)
     source = attach(work_loop, dummy.device, seen)
@@ -128,6 +131,7 @@ def test_a_disabled_source_stays_silent_and_an_edge_meanwhile_is_delivered_after
     assert seen.counts == [1]  # the kernel latches one edge on a masked line
 
 
+@pytest.mark.statement(143)
 def test_a_disabled_source_on_a_line_that_cannot_be_masked_delivers_the_sum_afterwards(make_dummy, work_loop, seen):
     dummy = make_dummy(trigger=Trigger.EDGE, irqcontrol=False)
     source = attach(work_loop, dummy.device, seen)
@@ -143,6 +147,7 @@ def test_a_disabled_source_on_a_line_that_cannot_be_masked_delivers_the_sum_afte
     assert seen.counts == [dummy.device.event_count]
 
 
+@pytest.mark.statement(61)
 def test_a_level_line_that_is_not_acknowledged_interrupts_again(make_dummy, work_loop, seen):
     dummy = make_dummy(trigger=Trigger.LEVEL)
 
@@ -173,6 +178,7 @@ def test_a_pending_level_interrupt_is_delivered_once_when_its_source_is_enabled(
     assert dummy.device.event_count == 1
 
 
+@pytest.mark.statement(141)
 def test_what_came_before_the_source_was_enabled_first_unmasks_a_line_left_masked(make_dummy, work_loop, seen):
     dummy = make_dummy(trigger=Trigger.LEVEL)
     dummy.cause()  # nobody listens: the driver masks the line, the cause stays
@@ -207,3 +213,30 @@ def test_waiting_unmasks_only_when_the_caller_could_acknowledge(make_dummy):
         dummy.acknowledge()
     assert dummy.device.wait(0) == 0
     assert dummy.device.event_count == 3
+
+
+@pytest.mark.statement(58)
+@each_variant
+def test_the_time_of_an_interrupt_lies_between_its_raise_and_its_action(make_dummy, work_loop, trigger):
+    dummy = make_dummy(trigger=trigger)
+    seen = Counter(dummy)
+    source = attach(work_loop, dummy.device, seen)
+    source.enable_primary_interrupt_timestamp(True)
+    for _ in range(100):
+        dummy.cause()
+        assert seen.acknowledged.acquire(timeout=DEADLINE_S)
+        assert dummy.last_raise_ns <= source.primary_interrupt_timestamp <= seen.acknowledged_ns
+
+
+@pytest.mark.statement(147)
+def test_however_many_edges_come_while_disabled_one_interrupt_follows_enable(make_dummy, work_loop, seen):
+    dummy = make_dummy(trigger=Trigger.EDGE)
+    source = attach(work_loop, dummy.device, seen)
+    for turn in range(1, 6):
+        source.disable()
+        dummy.cause(10)
+        source.enable()
+        seen.wait_for_calls(turn)
+        fence(work_loop)
+
+    assert seen.counts == [1] * 5
