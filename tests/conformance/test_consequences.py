@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
-from helpers import Background, Stage
+from helpers import DEADLINE_S, Background
 from plain_sources import Counting
 from rigs import put_to_work
 
@@ -53,16 +55,16 @@ def test_a_backlog_of_a_source_removed_and_added_again_does_not_unmask_its_line(
 
 @pytest.mark.statement(155)
 def test_a_filter_that_disables_its_source_and_accepts_is_obeyed_and_its_count_kept(rig, work_loop, seen):
-    stage = Stage()
+    answered = threading.Event()
 
     def disable_and_accept(sender):
         sender.disable()
-        stage.release()
+        answered.set()
         return True
 
     source = rig.attach_filter(work_loop, seen, disable_and_accept)
     rig.cause()
-    stage.hold()
+    assert answered.wait(DEADLINE_S)
     fence(work_loop)
     assert not source.enabled
     assert rig.seems_masked()
@@ -175,11 +177,11 @@ def test_enabling_any_source_has_the_loop_look_at_it(work_loop, seen, make):
 
 @pytest.mark.statement(161, 162)
 def test_a_source_removed_while_its_action_sleeps_is_gone_and_not_unmasked_when_it_wakes(rig, work_loop, seen):
-    asleep = Stage()
+    asleep = threading.Event()
     refused = []
 
     def action(sender, count):
-        asleep.release()
+        asleep.set()
         work_loop.gate.sleep("until removed")
         for operation in (sender.enable, sender.signal_work_available, sender.interrupt_occurred):
             with pytest.raises(NotAttachedError):
@@ -189,7 +191,7 @@ def test_a_source_removed_while_its_action_sleeps_is_gone_and_not_unmasked_when_
 
     source = rig.attach(work_loop, action)
     rig.cause()
-    asleep.hold()
+    assert asleep.wait(DEADLINE_S)
     Background(work_loop.remove_event_source, source).result()
     assert source.work_loop is None
     assert rig.seems_masked()
@@ -204,10 +206,10 @@ def test_a_source_removed_while_its_action_sleeps_is_gone_and_not_unmasked_when_
 
 @pytest.mark.statement(161)
 def test_the_rest_of_the_pass_is_served_after_an_action_whose_source_was_removed_in_its_sleep(work_loop, line, seen):
-    asleep = Stage()
+    asleep = threading.Event()
 
     def sleep(sender, count):
-        asleep.release()
+        asleep.set()
         work_loop.gate.sleep("until removed")
 
     first = put_to_work(work_loop, InterruptEventSource(line, sleep))
@@ -216,7 +218,7 @@ def test_the_rest_of_the_pass_is_served_after_an_action_whose_source_was_removed
     with work_loop.gate:
         line.cause()
         second.interrupt_occurred()
-    asleep.hold()
+    assert asleep.wait(DEADLINE_S)
     Background(work_loop.remove_event_source, first).result()
     work_loop.gate.wakeup("until removed")
 
