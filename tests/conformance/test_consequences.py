@@ -83,6 +83,7 @@ def test_a_source_that_an_action_triggers_is_served_in_the_next_pass(work_loop, 
     trigger = InterruptEventSource(None, lambda sender, count: other.interrupt_occurred())
     for source in (trigger, other) if later else (other, trigger):
         work_loop.add_event_source(source)
+    fence(work_loop)
     with work_loop.gate:  # the passes are this thread's, so it can tell them apart
         trigger.interrupt_occurred()
         work_loop.run_event_sources()
@@ -97,6 +98,7 @@ def test_the_loop_serves_what_an_action_triggers_without_being_woken(work_loop, 
     trigger = InterruptEventSource(None, lambda sender, count: [other.interrupt_occurred() for other in others])
     for source in (others[0], trigger, others[1]):
         work_loop.add_event_source(source)
+    fence(work_loop)
     trigger.interrupt_occurred()
     seen.wait_for_calls(2)
 

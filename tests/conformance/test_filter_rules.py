@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 
 import pytest
 from helpers import DEADLINE_S, Background, Stage
 
-from uio_workloop import FilterInterruptEventSource, UsageError
+from uio_workloop import FilterInterruptEventSource, GateBusyError, UsageError
 from uio_workloop.clock import monotonic_ns
 from uio_workloop.testing import fence
 
@@ -34,6 +35,14 @@ class Filter:
 
     def await_call(self):
         assert self._asked.acquire(timeout=DEADLINE_S), "the filter was not asked"
+
+
+def gate_is_free(work_loop):
+    try:
+        with work_loop.gate.attempt():
+            return True
+    except GateBusyError:
+        return False
 
 
 # What a filter decides
@@ -113,6 +122,7 @@ def test_a_filter_runs_on_the_loops_thread_without_the_gate_and_does_not_wait_fo
     where = []
     asked = Filter(rig, True, lambda sender: where.append((work_loop.on_thread(), work_loop.in_gate())))
     rig.attach_filter(work_loop, seen, asked)
+    fence(work_loop)  # the loop sleeps, and not in the queue for the gate
     with work_loop.gate:
         rig.cause()
         asked.await_call()
@@ -250,15 +260,19 @@ def test_a_filter_is_asked_once_for_all_the_interrupts_of_one_look_at_the_line(r
 
 
 @pytest.mark.statement(82)
-def test_a_rejected_interrupt_does_not_arm_the_line_of_a_source_disabled_meanwhile(rig, work_loop, seen):
+def test_disable_waits_for_the_filter_that_runs_so_its_refusal_cannot_open_the_line_behind_it(rig, work_loop, seen):
     stage = Stage()
     no = Filter(rig, False, lambda sender: stage.hold())
     source = rig.attach_filter(work_loop, seen, no)
+    fence(work_loop)
     rig.cause()
     stage.await_reached()
-    Background(source.disable).result()
+    disabling = Background(source.disable)
+    while gate_is_free(work_loop) and not disabling.finished:
+        os.sched_yield()
+    assert not disabling.finished
     stage.release()
-    no.await_call()
+    disabling.result()
     fence(work_loop)
 
     assert not source.enabled

@@ -94,16 +94,20 @@ def test_an_interrupt_that_a_subclass_multiplies_is_counted_as_often(rig, work_l
     assert seen.counts == [10]
 
 
-def test_the_dispatcher_decides_which_handler_is_called(rig, work_loop, seen):
+@pytest.mark.statement(55)
+def test_the_dispatcher_decides_which_handler_software_reaches_and_hardware_does_not_ask_it(rig, work_loop, seen):
     class AlwaysNormal(Watched):
         def interrupt_occurred(self, provider=None, source=0, n=1):
             self.normal_interrupt_occurred(provider, source, n)
+            self.signal_work_available()
 
     source = rig.attach(work_loop, seen, kind=AlwaysNormal)
-    rig.cause()
+    source.interrupt_occurred(rig.provider)
     seen.wait_for_calls(1)
+    rig.cause()
+    seen.wait_for_calls(2)
 
-    assert [handler for handler, *_ in source.primary] == ["normal"]
+    assert [handler for handler, *_ in source.primary] == ["normal", HANDLER[rig.trigger]]
 
 
 def test_registration_is_asked_of_the_hook_at_construction_and_undone_at_close(rig, work_loop, seen):
