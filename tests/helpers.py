@@ -6,7 +6,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from uio_workloop import InterruptEventSource, InterruptProvider, WorkLoop
+from uio_workloop import InterruptEventSource, InterruptProvider, SoftwareInterrupt, WorkLoop
+from uio_workloop.testing import fence
 
 DEADLINE_S = 10.0  # generous: it costs nothing while tests pass
 
@@ -17,6 +18,20 @@ def attach(work_loop: WorkLoop, provider: InterruptProvider, action: Callable[..
     work_loop.add_event_source(source)
     source.enable()
     return source
+
+
+def cause_together(work_loop: WorkLoop, *lines: SoftwareInterrupt) -> None:
+    """Make several lines ready for one pass: caused inside an action, where the loop cannot look in between."""
+    trigger = SoftwareInterrupt()
+
+    def cause_all(sender, count):
+        for each in lines:
+            each.cause()
+
+    fence(work_loop)  # the loop may still be looking again at whatever it served last
+    with trigger, attach(work_loop, trigger, cause_all):
+        trigger.cause()
+        fence(work_loop)
 
 
 class Stage:

@@ -1,0 +1,156 @@
+"""The end of a loop, and what it does to whoever is on it."""
+
+from __future__ import annotations
+
+import os
+import threading
+
+import pytest
+from helpers import DEADLINE_S, Background, Stage, attach
+
+from uio_workloop import (
+    AbortedError,
+    ClosedError,
+    InterruptEventSource,
+    SoftwareInterrupt,
+    TimerEventSource,
+    WaitResult,
+    WorkLoop,
+)
+from uio_workloop.testing import fence
+from uio_workloop.testing.leaks import open_descriptors
+
+
+def test_closing_waits_for_the_action_that_runs_and_closes_the_sources(line, seen):
+    stage = Stage()
+    loop = WorkLoop()
+    source = attach(loop, line, lambda sender, count: stage.hold())
+    line.cause()
+    stage.await_reached()
+
+    closer = Background(loop.close)
+    assert not closer.finished
+    stage.release()
+    closer.result()
+
+    assert not loop.thread.is_alive()
+    assert source.closed
+    assert line.masked
+
+
+def test_closing_twice_or_from_two_threads_is_fine():
+    loop = WorkLoop()
+    closers = [Background(loop.close) for _ in range(2)]
+    loop.close()
+    for each in closers:
+        each.result()
+
+
+def test_an_action_can_close_its_loop(line):
+    loop = WorkLoop()
+    closed = threading.Event()
+
+    def close(sender, count):
+        loop.close()
+        closed.set()
+
+    attach(loop, line, close)
+    line.cause()
+    assert closed.wait(DEADLINE_S)
+    loop.thread.join(DEADLINE_S)
+
+    assert not loop.thread.is_alive()
+    loop.close()
+
+
+def test_a_client_holding_the_gate_can_close_the_loop():
+    loop = WorkLoop()
+    loop.run_action(loop.close)
+    loop.thread.join(DEADLINE_S)
+    assert not loop.thread.is_alive()
+
+
+def test_a_closed_loop_refuses_everything_in_one_sentence(line):
+    loop = WorkLoop("short-lived")
+    loop.close()
+    with InterruptEventSource(line, lambda sender, count: None) as source:
+        for refused in (
+            lambda: loop.run_action(print),
+            lambda: loop.attempt_action(print),
+            lambda: loop.add_event_source(source),
+            loop.enable_all_event_sources,
+        ):
+            with pytest.raises(ClosedError, match="work loop 'short-lived' is closed; make a new one"):
+                refused()
+    assert loop.run_event_sources() is False
+    assert loop.run_until_signal() is None
+    loop.signal_work_available()
+
+
+def test_a_closed_source_cannot_be_added(work_loop, line):
+    source = InterruptEventSource(line, lambda sender, count: None)
+    source.close()
+    with pytest.raises(ClosedError, match="cannot add InterruptEventSource on line to work loop 'under test'"):
+        work_loop.add_event_source(source)
+
+
+def test_clients_waiting_for_the_gate_of_a_loop_that_closes_are_told_so():
+    loop = WorkLoop()
+    stage = Stage()
+    holder = Background(loop.run_action, lambda: (stage.hold(), loop.close()))
+    stage.await_reached()
+    ran: list[int] = []
+    waiter = Background(loop.run_action, ran.append, 1)
+    while not loop.gate._queue:
+        os.sched_yield()
+    stage.release()
+    holder.result()
+
+    with pytest.raises(AbortedError, match="closed while the caller waited"):
+        waiter.result()
+    assert ran == []
+    loop.close()
+
+
+def test_closing_wakes_sleepers_on_the_gate():
+    loop = WorkLoop()
+    asleep = threading.Semaphore(0)
+
+    def sleep() -> WaitResult:
+        with loop.gate:
+            asleep.release()
+            return loop.gate.sleep("never")
+
+    sleeper = Background(sleep)
+    assert asleep.acquire(timeout=DEADLINE_S)
+    loop.close()
+
+    assert sleeper.result() is WaitResult.INTERRUPTED
+    with loop.gate:
+        assert loop.gate.sleep("never") is WaitResult.INTERRUPTED  # and nobody sleeps on it again
+
+
+def test_a_thread_that_gets_the_number_of_an_ended_loops_thread_is_not_on_it():
+    loop = WorkLoop()
+    loop.close()
+    assert not any(Background(loop.on_thread).result() for _ in range(20))
+
+
+def test_a_hundred_loops_leave_no_thread_and_no_descriptor(seen):
+    before = len(open_descriptors())
+    for _ in range(100):
+        with SoftwareInterrupt() as each, WorkLoop() as loop:
+            attach(loop, each, seen)
+            timer = TimerEventSource(seen)
+            loop.add_event_source(timer)
+            each.cause()
+    assert len(open_descriptors()) == before
+    assert threading.active_count() == 1
+
+
+def test_closing_a_provider_first_closes_the_source_on_it(work_loop, seen):
+    with SoftwareInterrupt() as each:
+        source = attach(work_loop, each, seen)
+    assert source.closed
+    assert source not in work_loop.event_sources
+    fence(work_loop)
