@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import Any
 
-from uio_workloop import InterruptEventSource, InterruptProvider, SoftwareInterrupt, WorkLoop
+from uio_workloop import Deadline, InterruptEventSource, InterruptProvider, SoftwareInterrupt, WorkLoop
+from uio_workloop.clock import SECOND_NS
 from uio_workloop.testing import fence
 
 DEADLINE_S = 10.0  # generous: it costs nothing while tests pass
@@ -21,17 +24,54 @@ def attach(work_loop: WorkLoop, provider: InterruptProvider, action: Callable[..
 
 
 def cause_together(work_loop: WorkLoop, *lines: SoftwareInterrupt) -> None:
-    """Make several lines ready for one pass: caused inside an action, where the loop cannot look in between."""
+    """Have several lines served in one pass: caused inside an action, where the loop cannot look in between."""
     trigger = SoftwareInterrupt()
 
-    def cause_all(sender, count):
+    def cause_all(sender: InterruptEventSource, count: int) -> None:
         for each in lines:
             each.cause()
 
     fence(work_loop)  # the loop may still be looking again at whatever it served last
     with trigger, attach(work_loop, trigger, cause_all):
         trigger.cause()
-        fence(work_loop)
+        fence(work_loop)  # they are caused
+    fence(work_loop)  # and served
+
+
+@contextmanager
+def loop_asleep(work_loop: WorkLoop, token: Hashable = "asleep") -> Iterator[None]:
+    """The loop's thread asleep on its gate, in an action, until the block ends."""
+    dozing = threading.Event()
+
+    def doze(sender: InterruptEventSource, count: int) -> None:
+        dozing.set()
+        work_loop.gate.sleep(token, Deadline.after(int(DEADLINE_S * SECOND_NS)))
+
+    with SoftwareInterrupt(name="lullaby") as trigger, attach(work_loop, trigger, doze):
+        trigger.cause()
+        assert dozing.wait(DEADLINE_S), "the loop's thread did not come round"
+        with work_loop.gate:  # to be had only once it is asleep
+            pass
+        try:
+            yield
+        finally:
+            work_loop.gate.wakeup(token)
+            fence(work_loop)
+
+
+def on_loop(work_loop: WorkLoop, fn: Callable[..., Any], *args: Any) -> Any:
+    """Call `fn` in an action on the loop's thread, and hand back what it returned or raised."""
+    outcome: Future[Any] = Future()
+
+    def action(sender: InterruptEventSource, count: int) -> None:
+        try:
+            outcome.set_result(fn(*args))
+        except BaseException as error:
+            outcome.set_exception(error)
+
+    with SoftwareInterrupt(name="errand") as trigger, attach(work_loop, trigger, action):
+        trigger.cause()
+        return outcome.result(DEADLINE_S)
 
 
 class Stage:
