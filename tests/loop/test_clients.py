@@ -11,20 +11,6 @@ from uio_workloop import GateBusyError, WorkLoop
 from uio_workloop.testing import fence
 
 
-def test_run_action_runs_on_the_callers_thread_under_the_gate_and_gives_back_its_result(work_loop):
-    result = work_loop.run_action(lambda a, b: (a + b, work_loop.in_gate(), work_loop.on_thread()), 1, b=2)
-
-    assert result == (3, True, False)
-    assert not work_loop.in_gate()
-
-
-def test_what_an_action_raises_reaches_its_client_and_the_gate_is_free_again(work_loop):
-    with pytest.raises(ZeroDivisionError):
-        work_loop.run_action(lambda: 1 // 0)
-
-    Background(work_loop.run_action, lambda: None).result()
-
-
 def test_an_attempt_on_a_busy_loop_is_refused_at_once(work_loop):
     stage = Stage()
     holder = Background(work_loop.run_action, stage.hold)

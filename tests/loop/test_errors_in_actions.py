@@ -72,6 +72,7 @@ def test_a_success_between_errors_starts_the_run_anew(line, seen):
         assert source.enabled
 
 
+@pytest.mark.statement(35)
 def test_an_error_handler_takes_the_place_of_the_rule(line, seen, caplog):
     errors: list[tuple[EventSource, BaseException]] = []
     with WorkLoop(max_consecutive_errors=1, on_error=lambda source, error: errors.append((source, error))) as loop:
