@@ -23,14 +23,14 @@ class Walked(EventSource):
 def log(work_loop, monkeypatch) -> list[str]:
     """For tests to write in; the loop writes "sleep" when it goes to sleep."""
     entries: list[str] = []
-    wait = work_loop._poll_set.wait
+    wait = work_loop.dispatch.poll_set.wait
 
     def logged(timeout: float):
         if timeout < 0:
             entries.append("sleep")
         return wait(timeout)
 
-    monkeypatch.setattr(work_loop._poll_set, "wait", logged)
+    monkeypatch.setattr(work_loop.dispatch.poll_set, "wait", logged)
     return entries
 
 
