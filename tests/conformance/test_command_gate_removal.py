@@ -300,3 +300,52 @@ def test_a_closed_gate_refuses_everything(work_loop, gate, ran):
         with pytest.raises((ClosedError, NotAttachedError)):
             refused()
     assert ran == []
+
+
+def test_a_removal_whose_gate_was_detached_and_added_elsewhere_meanwhile_leaves_it_there(work_loop, gate):
+    """The sleeping action is the first to go on and detaches the gate, the thrown-out caller adds it elsewhere."""
+    with WorkLoop("other") as other:
+
+        def caller() -> None:
+            with pytest.raises(AbortedError):
+                gate.run_command("never")
+            other.add_event_source(gate)
+
+        sleeper = asleep_in_an_action(work_loop, gate)
+        gate.disable()
+        stalled = in_progress(work_loop, caller)
+        with work_loop.gate:
+            gate.command_wakeup("token")  # the action is the first to have the gate when the removal gives it up
+            while not work_loop.gate._queue:
+                os.sched_yield()
+            work_loop.remove_event_source(gate)
+        sleeper.result()
+        stalled.result()
+
+        assert gate.work_loop is other
+        gate.enable()
+        assert gate.run_action(other.in_gate)
+        other.remove_event_source(gate)
+
+
+def test_closing_a_gate_while_its_action_sleeps_closes_it_at_once_and_detaches_it_later(work_loop, gate):
+    sleeper = asleep_in_an_action(work_loop, gate)
+    gate.close()
+    assert gate.closed
+    with pytest.raises((AbortedError, ClosedError)):
+        gate.run_command(1)
+
+    gate.command_wakeup("token")
+    assert sleeper.result() is work_loop
+    assert gate.work_loop is None
+
+
+def test_a_gate_whose_detach_is_deferred_can_be_closed(work_loop, gate):
+    sleeper = asleep_in_an_action(work_loop, gate)
+    work_loop.remove_event_source(gate)
+    gate.close()
+    gate.command_wakeup("token")
+    sleeper.result()
+
+    assert gate.closed
+    assert gate.work_loop is None

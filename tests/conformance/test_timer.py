@@ -195,6 +195,7 @@ def test_an_expiry_that_was_read_but_not_delivered_calls_nothing_once_it_is_call
 
     timer = Watched(seen)
     work_loop.add_event_source(timer)
+    fence(work_loop)  # the loop's thread is back in epoll, and does not want the gate before the timer expires
     with work_loop.gate:
         timer.set_timeout_ns(0)
         assert read.acquire(timeout=DEADLINE_S)  # by the loop's thread, which now wants the gate

@@ -149,7 +149,6 @@ def test_the_factory_takes_iokits_order_of_arguments(work_loop, seen):
         assert actionless.action is None
 
 
-@pytest.mark.statement(112)
 def test_an_interval_counts_from_the_call_however_long_the_gate_is_waited_for(timer, work_loop):
     begun = threading.Event()
     with work_loop.gate:
