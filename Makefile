@@ -2,6 +2,7 @@
 # Everything is installed into .venv; the lab keeps its kernel in ~/.cache/uio_workloop.
 
 PYTHON  ?= python3
+PYTHONS ?= 3.11 3.12 3.13
 VENV    := .venv
 PY      := $(VENV)/bin/python
 SECONDS ?= 10
@@ -11,7 +12,7 @@ export CMD
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-host test-lab lint lab lab-packages clean
+.PHONY: help demo test test-host test-lab test-all lint lab lab-packages clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -27,6 +28,19 @@ test-host: $(VENV)/.installed
 test-lab: lab-packages
 	UIO_WORKLOOP_REQUIRE_LAB=1 $(PY) -m uio_workloop.testing.lab -- $(PY) -m pytest -p no:cacheprovider tests/lab
 
+test-all: ## the tests of this machine on each of PYTHONS that is at hand, and a line that says which those were
+	@passed=; failed=; missing=; \
+	for version in $(PYTHONS); do \
+		if python$$version -c 'import ensurepip' 2>/dev/null; then choice=; \
+		elif PYENV_VERSION=$$version python$$version -c 'import ensurepip' 2>/dev/null; then choice=PYENV_VERSION=$$version; \
+		else missing="$$missing $$version"; continue; fi; \
+		echo "Python $$version"; \
+		if env $$choice $(MAKE) --no-print-directory test-host PYTHON=python$$version VENV=.venv-$$version; \
+		then passed="$$passed $$version"; else failed="$$failed $$version"; fi; \
+	done; \
+	echo "passed on Python:$${passed:- none}; failed on:$${failed:- none}; not at hand:$${missing:- none}"; \
+	[ -n "$$passed" ] && [ -z "$$failed" ]
+
 lint: $(VENV)/.installed ## formatting, style, types, and that imports point down
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
@@ -37,7 +51,7 @@ lab: lab-packages ## run a command in the virtual machine: make lab CMD='cat /pr
 	@$(PY) -m uio_workloop.testing.lab -- sh -c "$$CMD"
 
 clean: ## remove what was built here
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-* build *.egg-info .mypy_cache .ruff_cache .pytest_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # What the lab needs of Debian: root installs it, everybody else is told the line.
