@@ -207,6 +207,12 @@ def test_links_within_the_page_lead_somewhere():
     assert set(re.findall(r"\]\(#([^)]+)\)", text)) - anchors == set()
 
 
+def test_differences_are_in_the_order_of_their_numbers_each_once():
+    numbers = [int(number) for number in re.findall(r"^\| (\d+) \|", PAGE.read_text(), re.MULTILINE)]
+    assert numbers == sorted(set(numbers))
+    assert set(numbers) <= set(range(1, 165))
+
+
 def test_the_return_codes_are_those_of_their_classes(objects):
     """By value, because that is what a driver's old code compares."""
     codes = {
