@@ -6,6 +6,7 @@ continuous time does. Source: clock_gettime(2).
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import dataclass
 
@@ -53,6 +54,11 @@ class Deadline:
     def remaining_ns(self) -> int:
         """Nanoseconds left, never below 0."""
         return max(0, self.at_ns - monotonic_ns())
+
+    @property
+    def remaining_s(self) -> float:
+        """What is left as the waiting calls of `threading` take it: in seconds, and no more than they accept."""
+        return min(self.remaining_ns / SECOND_NS, threading.TIMEOUT_MAX)
 
     @property
     def expired(self) -> bool:

@@ -46,3 +46,10 @@ def test_a_plain_file_is_not_a_uio_device(tmp_path):
     (tmp_path / "uio0").touch()
     with pytest.raises(DeviceNotFoundError, match=r"is not a UIO device|there is no UIO device"):
         UioDevice.find(str(tmp_path / "uio0"))
+
+
+def test_a_gpio_line_below_zero_and_an_edge_that_is_none_are_refused_before_anything_is_opened():
+    with pytest.raises(BadArgumentError, match="there is no GPIO line gpiochip0:-1: lines count from 0"):
+        GpioLine("gpiochip0", -1)
+    with pytest.raises(BadArgumentError, match="gpiochip0:1 cannot interrupt on edge 'none'; write one of"):
+        GpioLine("gpiochip0", 1, edge="none")

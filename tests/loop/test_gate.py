@@ -183,6 +183,17 @@ def test_a_sleep_times_out_not_before_its_deadline_and_holds_the_gate_again(gate
 
 
 @pytest.mark.statement(90)
+def test_a_deadline_beyond_what_a_lock_can_wait_for_is_simply_far_away(gate):
+    def sleep():
+        with gate:
+            return gate.sleep("token", Deadline.after(2**70))
+
+    sleeper = Background(sleep)
+    while not gate.wakeup("token"):
+        os.sched_yield()
+    assert sleeper.result() is WaitResult.AWAKENED
+
+
 def test_a_deadline_in_the_past_still_gives_the_gate_up_once(gate):
     with gate:
         waiter = Background(enter, gate)

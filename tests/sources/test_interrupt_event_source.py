@@ -306,9 +306,23 @@ def test_a_closed_source_and_a_closed_line_say_so(work_loop, line, seen):
         line.cause()
 
 
-@pytest.mark.parametrize("n", [0, -1])
-def test_causing_less_than_one_interrupt_is_refused(line, n):
-    with pytest.raises(BadArgumentError, match=f"cannot cause {n} interrupts on line: n is 1 or more"):
+class ClosedMeanwhile(SoftwareInterrupt):
+    """Another thread closes it just after its interrupt was claimed."""
+
+    def claim_interrupt(self, index, claimant):
+        line = super().claim_interrupt(index, claimant)
+        self.close()
+        return line
+
+
+def test_a_provider_closed_while_a_source_is_being_made_refuses_the_source(seen):
+    with pytest.raises(ClosedError, match="it is closed; make a new one"):
+        InterruptEventSource(ClosedMeanwhile(name="line"), seen)
+
+
+@pytest.mark.parametrize("n", [0, -1, 2**64])
+def test_causing_no_interrupt_or_more_than_the_kernel_holds_is_refused(line, n):
+    with pytest.raises(BadArgumentError, match=f"cannot cause {n} interrupts on line: n is 1 to "):
         line.cause(n)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import struct
 from dataclasses import dataclass
 
@@ -47,7 +49,10 @@ def directory_of(path: str) -> str:
 
     OSError of stat(2), or FileNotFoundError: not a character device the kernel knows.
     """
-    number = os.stat(path).st_rdev
+    status = os.stat(path)
+    if not stat.S_ISCHR(status.st_mode):
+        raise FileNotFoundError(errno.ENOENT, "not a character device", path)
+    number = status.st_rdev
     link = f"/sys/dev/char/{os.major(number)}:{os.minor(number)}"
     return os.path.realpath(link, strict=True)
 

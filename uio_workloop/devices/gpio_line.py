@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
-from typing import Any, Literal
+from typing import Any, Final, Literal, get_args
 
 from uio_workloop._linux import gpio
 from uio_workloop.devices.access import open_node, refusal
@@ -17,6 +17,7 @@ NAME = re.compile(r"(?:/dev/)?(?P<chip>gpiochip[0-9]+):(?P<offset>[0-9]+)")
 CONSUMER = "uio_workloop"
 
 Edge = Literal["rising", "falling", "both"]
+EDGES: Final = get_args(Edge)
 Bias = Literal["default", "pull_up", "pull_down", "disable"]
 
 
@@ -34,6 +35,10 @@ class GpioLine:
 
     def __init__(self, chip: str, offset: int, *, edge: Edge = "both", bias: Bias = "default") -> None:
         self.name = f"{chip}:{offset}"
+        if offset < 0:
+            raise BadArgumentError(f"there is no GPIO line {self.name}: lines count from 0")
+        if edge not in EDGES:
+            raise BadArgumentError(f"GPIO line {self.name} cannot interrupt on edge {edge!r}; write one of {EDGES}")
         self._claim = Claim(self.name)
         self._interrupt: GpioInterrupt | None = None
         _check_free(f"/dev/{chip}", offset, self.name)

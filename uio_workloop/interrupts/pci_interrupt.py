@@ -29,19 +29,10 @@ class PciInterrupt(UioInterrupt):
     def drain(self) -> int:
         if not super().drain():
             return 0
-        try:
-            return int(pci.intx_is_masked(self._config_fd))
-        except OSError as error:
-            raise self._gone() from error
+        return int(self._reach(pci.intx_is_masked, self._config_fd))
 
     def mask(self) -> None:
-        try:
-            pci.mask_intx(self._config_fd)
-        except OSError as error:
-            raise self._gone() from error
+        self._reach(pci.mask_intx, self._config_fd)
 
     def unmask(self) -> None:
-        try:
-            pci.unmask_intx(self._config_fd)
-        except OSError as error:
-            raise self._gone() from error
+        self._reach(pci.unmask_intx, self._config_fd)

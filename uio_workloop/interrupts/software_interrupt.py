@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import threading
+from typing import Final
 
 from uio_workloop.clock import monotonic_ns
 from uio_workloop.errors import BadArgumentError, ClosedError
 from uio_workloop.interrupts.claim import Claim, Claimant
 from uio_workloop.interrupts.interrupt_line import Trigger
+
+MOST: Final = 2**64 - 2  # what an eventfd holds
 
 
 class SoftwareInterrupt:
@@ -41,12 +44,12 @@ class SoftwareInterrupt:
 
         Context: any thread, also inside an action; one system call, never waits.
         Raises:
-            BadArgumentError: `n` is not positive.
+            BadArgumentError: `n` is not positive, or more than the kernel can hold.
             ClosedError: the interrupt was closed.
         IOKit: IOService::causeInterrupt.
         """
-        if n < 1:
-            raise BadArgumentError(f"cannot cause {n} interrupts on {self.name}: n is 1 or more")
+        if not 1 <= n <= MOST:
+            raise BadArgumentError(f"cannot cause {n} interrupts on {self.name}: n is 1 to {MOST}")
         with self._lock:
             os.eventfd_write(self.fileno(), n)
 

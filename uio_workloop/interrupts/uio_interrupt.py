@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from uio_workloop._linux import uio
 from uio_workloop.clock import monotonic_ns
@@ -10,6 +11,8 @@ from uio_workloop.errors import DeviceGoneError
 from uio_workloop.interrupts.claim import Claim
 from uio_workloop.interrupts.event_count import EventCount
 from uio_workloop.interrupts.interrupt_line import Trigger
+
+T = TypeVar("T")
 
 
 class UioInterrupt:
@@ -61,6 +64,13 @@ class UioInterrupt:
         finally:
             self._claim.give_back()
 
+    def _reach(self, operation: Callable[[int], T], fd: int) -> T:
+        """Do something with a descriptor of the device, which may have left."""
+        try:
+            return operation(fd)
+        except OSError as error:
+            raise self._gone() from error
+
     def _gone(self) -> DeviceGoneError:
         return DeviceGoneError(
             f"{self.name} has left: unplugged, or its driver was unbound; find it again when it is back", path=self.name
@@ -74,13 +84,7 @@ class MaskedUioInterrupt(UioInterrupt):
     """
 
     def mask(self) -> None:
-        try:
-            uio.mask(self._fd)
-        except OSError as error:
-            raise self._gone() from error
+        self._reach(uio.mask, self._fd)
 
     def unmask(self) -> None:
-        try:
-            uio.unmask(self._fd)
-        except OSError as error:
-            raise self._gone() from error
+        self._reach(uio.unmask, self._fd)

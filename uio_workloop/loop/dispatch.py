@@ -193,7 +193,7 @@ class Dispatch:
         if source.work_loop is not self._work_loop:
             return
         if not isinstance(error, DeviceGoneError):
-            self._error_rule.apply(source, error)
+            self._error_rule.apply(source, error, "its ready phase")
             return
         self._visit(source)  # what had come before it left is still delivered
         log.warning("%s: %s; the source is terminated", source.name, error)

@@ -29,7 +29,7 @@ class ErrorRule:
         self._on_error = on_error
         self._limit = max_consecutive_errors
 
-    def apply(self, source: EventSource, error: BaseException) -> None:
+    def apply(self, source: EventSource, error: BaseException, where: str = "the action") -> None:
         in_a_row = source.count_error()
         if self._on_error is not None:
             try:
@@ -37,7 +37,7 @@ class ErrorRule:
                 return
             except BaseException:  # even sys.exit(): the loop's thread is nobody's to end
                 log.exception("%s: on_error raised; the default rule applies", source.name)
-        log.error("%s: the action raised", source.name, exc_info=error)
+        log.error("%s: %s raised", source.name, where, exc_info=error)
         if in_a_row >= self._limit and source.enabled:
             source.disable()
             log.error(

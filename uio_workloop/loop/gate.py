@@ -21,13 +21,13 @@ from contextlib import contextmanager
 from threading import Lock, get_ident
 from typing import Final, NoReturn
 
-from uio_workloop.clock import SECOND_NS, Deadline, monotonic_ns
+from uio_workloop.clock import Deadline, monotonic_ns
 from uio_workloop.errors import DeadlineExceededError, DeadlockError, GateBusyError, GateNotHeldError, UsageError
 from uio_workloop.loop import deadlock
 from uio_workloop.loop.hold_time import HoldTimeRule
 
 NOBODY: Final = 0  # no thread has this identity
-FOREVER: Final = -1.0  # what Lock.acquire calls it
+FOREVER: Final = -1.0  # what Lock.acquire calls it, and epoll
 
 
 class WaitResult(enum.IntEnum):
@@ -209,7 +209,7 @@ class Gate:
                 self._pass_on()
             if deadline is None:
                 deadlock.wait(self, ticket, can_fail=can_fail)
-            elif not ticket.acquire(True, deadline.remaining_ns / SECOND_NS):
+            elif not ticket.acquire(True, deadline.remaining_s):
                 raise DeadlineExceededError(f"the gate of {self.name!r} was held by other threads until the deadline")
         except DeadlockError:  # our ticket was withdrawn
             raise
@@ -275,7 +275,7 @@ class Gate:
         held_ns = self._held_ns()
         self._pass_on()
         try:
-            sleeper.bell.acquire(True, FOREVER if deadline is None else deadline.remaining_ns / SECOND_NS)
+            sleeper.bell.acquire(True, FOREVER if deadline is None else deadline.remaining_s)
         finally:
             self._take_back(depth)
             self._taken_ns = monotonic_ns() - held_ns

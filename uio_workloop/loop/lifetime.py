@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+from contextlib import ExitStack
 from typing import Protocol
 
 
@@ -26,8 +27,9 @@ def forget(loop: _Loop) -> None:
 
 def _close_all() -> None:
     # At exit a daemon thread would be frozen wherever it is, lines unmasked; close() lets its action end first.
-    for loop in list(_running):
-        loop.close()
+    with ExitStack() as even_if_one_fails:
+        for loop in list(_running):
+            even_if_one_fails.callback(loop.close)
 
 
 def _abandon_all() -> None:

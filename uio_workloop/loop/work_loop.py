@@ -29,7 +29,7 @@ from uio_workloop.loop import lifetime
 from uio_workloop.loop.dispatch import Dispatch
 from uio_workloop.loop.error_rule import ErrorHandler, ErrorRule
 from uio_workloop.loop.event_source import EventSource
-from uio_workloop.loop.gate import Gate
+from uio_workloop.loop.gate import FOREVER, Gate
 from uio_workloop.loop.hold_time import HoldTimeRule
 from uio_workloop.loop.signals import SignalWait
 
@@ -37,7 +37,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 LOOK_AGAIN_ROUNDS: Final = 16
-FOREVER: Final = -1.0  # what epoll calls it
 
 
 class WorkLoop:
@@ -225,7 +224,8 @@ class WorkLoop:
         Context: any thread.
         Raises:
             GateBusyError: another thread holds the gate; `fn` was not called.
-            ClosedError: the loop was closed.
+            ClosedError: the loop was closed before.
+            AbortedError: it was closed in the same instant; `fn` was not called.
         IOKit: IOCommandGate::attemptAction.
         """
         self._check_open("attempt an action")

@@ -94,8 +94,9 @@ class InterruptEventSource(EventSource):
             self._enabled = False
             try:
                 self.register_interrupt_handler(provider, index)
+                self._check_open("use")  # its provider may have been closed since, and have closed us
             except BaseException:
-                self.free()  # a hook that fails after it has claimed the line
+                self.free()  # the hook may have failed after it had claimed the line
                 raise
         self._drain = self._line.drain  # bound once: this is the hot path
         self._auto_disable = self._line.trigger is Trigger.LEVEL
