@@ -21,6 +21,7 @@ from uio_workloop import (
     WaitResult,
     WorkLoop,
 )
+from uio_workloop.testing import fence
 
 SOON_NS = 5_000_000
 IO_RETURN_ERROR = 0xE00002BC
@@ -42,6 +43,7 @@ def gate(work_loop, ran):
 
     source = CommandGate(action)
     work_loop.add_event_source(source)
+    fence(work_loop)  # the loop has looked at it, and leaves the gate to attempts
     return source
 
 
@@ -120,6 +122,7 @@ def test_what_an_action_raises_reaches_the_caller_and_the_gate_is_free_again(wor
 def test_the_stored_action_gets_the_arguments_and_runs_on_the_callers_thread(work_loop):
     gate = CommandGate(lambda *args: (args, threading.get_ident(), work_loop.in_gate()))
     work_loop.add_event_source(gate)
+    fence(work_loop)
 
     for call in (gate.run_command, gate.attempt_command):
         assert call(1, 2, 3) == ((1, 2, 3), threading.get_ident(), True)

@@ -11,6 +11,7 @@ import pytest
 from helpers import DEADLINE_S, Background, on_loop
 
 from uio_workloop import AbortedError, ClosedError, CommandGate, NotAttachedError, SourceDisabledError, WorkLoop
+from uio_workloop.testing import fence
 
 OUT = "thrown out"
 
@@ -26,6 +27,7 @@ def gate(work_loop, ran):
     """A command gate on the loop that writes down what it is called with."""
     source = CommandGate(ran.append)
     work_loop.add_event_source(source)
+    fence(work_loop)  # the loop has looked at it, and leaves the gate to attempts
     yield source
     source.close()
 
@@ -265,6 +267,7 @@ def test_a_gate_that_was_removed_and_added_again_is_disabled_until_enabled(work_
     work_loop.remove_event_source(gate)
     assert not gate.enabled
     work_loop.add_event_source(gate)
+    fence(work_loop)
 
     with pytest.raises(SourceDisabledError):
         gate.attempt_command(1)
@@ -278,6 +281,7 @@ def test_enabling_a_detached_gate_is_a_wish_that_counts_when_it_is_added(work_lo
     work_loop.remove_event_source(gate)
     gate.enable()
     work_loop.add_event_source(gate)
+    fence(work_loop)
 
     gate.attempt_command(1)
     assert ran == [1]
