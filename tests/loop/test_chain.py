@@ -14,7 +14,6 @@ from uio_workloop import (
     EventSource,
     InterruptEventSource,
     NotAttachedError,
-    TimerEventSource,
     WorkLoop,
 )
 from uio_workloop.testing import fence
@@ -136,37 +135,3 @@ def test_removal_waits_for_the_action_that_runs(work_loop, line, seen):
 
     assert len(seen.calls) == 1
     source.close()
-
-
-def test_disabling_all_interrupts_leaves_timers_going(work_loop, line, edge_line, seen):
-    for each in (line, edge_line):
-        attach(work_loop, each, seen)
-    ticks = threading.Event()
-    timer = TimerEventSource(lambda sender: ticks.set())
-    work_loop.add_event_source(timer)
-
-    work_loop.disable_all_interrupts()
-    line.cause()
-    edge_line.cause()
-    timer.set_timeout_ns(0)
-    assert ticks.wait(DEADLINE_S)
-    fence(work_loop)
-    assert seen.calls == []
-
-    work_loop.enable_all_interrupts()
-    seen.wait_for_total(2)
-
-
-def test_disabling_all_sources_silences_timers_and_interrupts_until_enabled(work_loop, line, seen):
-    attach(work_loop, line, seen)
-    timer = TimerEventSource(seen)
-    work_loop.add_event_source(timer)
-
-    work_loop.disable_all_event_sources()
-    line.cause()
-    timer.set_timeout_ns(0)
-    fence(work_loop)
-    assert seen.calls == []
-
-    work_loop.enable_all_event_sources()
-    seen.wait_for_calls(2)

@@ -24,6 +24,7 @@ def test_an_attempt_on_a_busy_loop_is_refused_at_once(work_loop):
     assert work_loop.attempt_action(lambda: 7) == 7
 
 
+@pytest.mark.statement(29)
 def test_clients_and_actions_never_overlap(work_loop, line, seen):
     inside = 0
     worst = 0

@@ -7,7 +7,7 @@ import threading
 import pytest
 from helpers import DEADLINE_S, Background, Stage, attach, cause_together
 
-from uio_workloop import EventSource, WaitResult
+from uio_workloop import EventSource
 from uio_workloop.testing import fence
 
 
@@ -156,29 +156,6 @@ def test_running_the_sources_inside_an_action_serves_others_and_does_not_enter_i
     source.disable()
     assert call.count == 1
     assert deepest == 1
-
-
-def test_an_action_asleep_on_the_gate_lets_clients_in_and_run_the_other_sources(work_loop, lines, seen):
-    asleep = Stage()
-    results: list[WaitResult] = []
-
-    def sleeper(sender, count):
-        asleep._reached.set()
-        results.append(work_loop.gate.sleep("token"))
-
-    attach(work_loop, lines[0], sleeper)
-    attach(work_loop, lines[1], seen)
-    lines[0].cause()
-    asleep.await_reached()
-
-    lines[1].cause()
-    work_loop.run_event_sources()
-    (call,) = seen.calls
-    assert call.thread == threading.get_ident()
-    work_loop.gate.wakeup("token")
-    fence(work_loop)
-
-    assert results == [WaitResult.AWAKENED]
 
 
 def test_interrupts_that_another_pass_drains_during_the_action_are_delivered_afterwards(work_loop, line, seen):
