@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -62,7 +63,8 @@ def sentence(function: str) -> str:
     return function.removeprefix("test_").replace("_", " ")
 
 
-def written_tests(folder: Path = TESTS) -> list[WrittenTest]:
+@cache
+def written_tests(folder: Path = TESTS) -> tuple[WrittenTest, ...]:
     """Every test function with a `statement` mark, read from the sources: also those that are not selected."""
     found = []
     for path in sorted(folder.rglob("test_*.py")):
@@ -71,7 +73,7 @@ def written_tests(folder: Path = TESTS) -> list[WrittenTest]:
                 numbers = tuple(number for mark in node.decorator_list for number in _numbers(mark))
                 if numbers:
                     found.append(WrittenTest(path.relative_to(folder).as_posix(), node.name, numbers))
-    return found
+    return tuple(found)
 
 
 def _numbers(decorator: ast.expr) -> Iterator[int]:
@@ -130,7 +132,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.line(line)
 
 
-def contract(run: Run, tests: list[WrittenTest], differences: dict[int, str], *, in_lab: bool) -> list[str]:
+def contract(run: Run, tests: Sequence[WrittenTest], differences: dict[int, str], *, in_lab: bool) -> list[str]:
     """The lines to print: every statement if every test that can run here did, else what is broken and the counts."""
     verdicts = {number: _verdict(number, run, tests, differences) for number in STATEMENTS}
     whole = all(run.of(test) != Outcome() for test in tests if in_lab or not test.needs_lab)
@@ -151,7 +153,7 @@ def contract(run: Run, tests: list[WrittenTest], differences: dict[int, str], *,
     ]
 
 
-def _verdict(number: int, run: Run, tests: list[WrittenTest], differences: dict[int, str]) -> tuple[str, str]:
+def _verdict(number: int, run: Run, tests: Sequence[WrittenTest], differences: dict[int, str]) -> tuple[str, str]:
     """What to say of a statement, and the sentence that goes with it."""
     showing = [test for test in tests if number in test.statements]
     outcomes = [run.of(test) for test in showing]

@@ -19,6 +19,12 @@ def load_dummy(**parameters: object) -> None:
     subprocess.run(["modprobe", "uio_dummy", *arguments], check=True, capture_output=True)
 
 
+def rebind_dummy(number: int) -> None:
+    """Unbind a device of uio_dummy from its driver and bind it again: it begins anew, with the same parameters."""
+    for step in ("unbind", "bind"):
+        write(f"/sys/bus/platform/drivers/uio_dummy/{step}", f"uio_dummy.{number}")
+
+
 class Dummy:
     """A device of uio_dummy: the open UIO device, and the sysfs attributes that make it interrupt."""
 

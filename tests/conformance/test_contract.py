@@ -54,7 +54,7 @@ def test_marks_are_found_in_sources_whether_selected_or_not(tmp_path):
     (tmp_path / "test_some.py").write_text(
         "import pytest\n@pytest.mark.slow\n@pytest.mark.statement(7, 9)\ndef test_x(): ...\ndef test_y(): ...\n"
     )
-    assert written_tests(tmp_path) == [WrittenTest("test_some.py", "test_x", (7, 9))]
+    assert written_tests(tmp_path) == (WrittenTest("test_some.py", "test_x", (7, 9)),)
 
 
 def test_differences_are_read_from_the_table_under_their_heading_only(tmp_path):
