@@ -302,7 +302,7 @@ class WorkLoop:
             with self.gate:  # whoever is closing the loop is still taking sources off the poll set
                 self._shut()
                 dispatch.poll_set.close()
-                self._thread_id = None
+            self._thread_id = None
 
     def _check_open(self, operation: str) -> None:
         if self._closing:
@@ -323,10 +323,12 @@ class WorkLoop:
         Context: any thread; takes the gate, so the action that runs is waited for.
         IOKit: release, free; which do not wait.
         """
-        with self.gate:
-            self._shut()
-        if not (self.gate.held or self.on_thread()):
-            self._thread.join()
+        try:
+            with self.gate:
+                self._shut()
+        finally:
+            if not (self.gate.held or self.on_thread()):
+                self._thread.join()
 
     def _shut(self) -> None:
         """What of closing is done under the gate, once."""
