@@ -34,8 +34,13 @@ class WrittenTest:
     statements: tuple[int, ...]
 
     @property
-    def needs_lab(self) -> bool:
-        return self.file.startswith("lab/")
+    def room(self) -> str:
+        """The folder of tests it is in."""
+        return self.file.partition("/")[0]
+
+    def belongs(self, *, in_lab: bool) -> bool:
+        """Whether a whole run has it, in the lab or on the host; tests/suspend is always a run of its own."""
+        return self.room in ("conformance", "lab") if in_lab else self.room not in ("lab", "suspend")
 
 
 @dataclass
@@ -133,16 +138,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 def contract(run: Run, tests: Sequence[WrittenTest], differences: dict[int, str], *, in_lab: bool) -> list[str]:
-    """The lines to print: every statement if every test that can run here did, else what is broken and the counts."""
+    """The lines to print: every statement if every test that belongs here ran, else what is broken and the counts."""
     verdicts = {number: _verdict(number, run, tests, differences) for number in STATEMENTS}
-    whole = all(run.of(test) != Outcome() for test in tests if in_lab or not test.needs_lab)
+    whole = all(run.of(test) != Outcome() for test in tests if test.belongs(in_lab=in_lab))
     kinds = [kind for kind, _ in verdicts.values()]
     counts = f"{kinds.count('pass')} pass, {kinds.count('difference')} deliberate differences"
     if whole:
         lines = [_line(number, *verdict) for number, verdict in verdicts.items()]
-        elsewhere = kinds.count("lab")
         counts += f", {kinds.count('MISSING')} missing, {kinds.count('FAILED')} failed"
-        return [*lines, f"{len(kinds)} statements: {counts}" + (f", {elsewhere} only run in the lab" * bool(elsewhere))]
+        return [*lines, f"{len(kinds)} statements: {counts}, {kinds.count('elsewhere')} shown elsewhere"]
     ran = {number for test in tests if run.of(test) != Outcome() for number in test.statements}
     kinds = [verdicts[number][0] for number in ran]
     lines = [_line(number, *verdict) for number, verdict in verdicts.items() if verdict[0] == "FAILED"]
@@ -166,7 +170,9 @@ def _verdict(number: int, run: Run, tests: Sequence[WrittenTest], differences: d
         return "MISSING", ""
     more = f" (and {len(showing) - 1} more)" if len(showing) > 1 else ""
     said = sentence(showing[0].function) + more
-    return ("pass" if any(outcome.passed for outcome in outcomes) else "lab"), said
+    if any(outcome.passed for outcome in outcomes):
+        return "pass", said
+    return "elsewhere", f"in tests/{showing[0].room}: {said}"
 
 
 def _line(number: int, kind: str, text: str) -> str:

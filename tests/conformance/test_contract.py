@@ -29,6 +29,8 @@ TABLE = """\
 FIRST = WrittenTest("conformance/test_a.py", "test_the_first_is_true", (1,))
 BOTH = WrittenTest("conformance/test_a.py", "test_two_at_once", (1, 2))
 LAB = WrittenTest("lab/test_b.py", "test_only_there", (3,))
+HOST = WrittenTest("loop/test_c.py", "test_only_on_the_host", (4,))
+ALONE = WrittenTest("suspend/test_d.py", "test_only_alone", (5,))
 
 
 def ran(*tests: WrittenTest, failed: tuple[WrittenTest, ...] = ()) -> Run:
@@ -75,21 +77,33 @@ def test_a_whole_run_says_something_of_every_statement():
     assert lines[:4] == [
         "    1 pass        the first is true (and 1 more)",
         "    2 difference  something else",
-        "    3 lab         only there",
+        "    3 elsewhere   in tests/lab: only there",
         "    4 MISSING",
     ]
-    assert lines[-1] == "164 statements: 1 pass, 1 deliberate differences, 161 missing, 0 failed, 1 only run in the lab"
+    assert lines[-1] == "164 statements: 1 pass, 1 deliberate differences, 161 missing, 0 failed, 1 shown elsewhere"
 
 
 def test_a_difference_whose_test_fails_has_failed():
     lines = contract(ran(FIRST, failed=(BOTH,)), [FIRST, BOTH], {2: "something else"}, in_lab=False)
     assert lines[:2] == ["    1 FAILED      two at once", "    2 FAILED      two at once"]
-    assert lines[-1] == "164 statements: 0 pass, 0 deliberate differences, 162 missing, 2 failed"
+    assert lines[-1] == "164 statements: 0 pass, 0 deliberate differences, 162 missing, 2 failed, 0 shown elsewhere"
 
 
 def test_a_part_of_the_suite_speaks_of_that_part_only():
     lines = contract(ran(FIRST), [FIRST, BOTH, LAB], {}, in_lab=False)
     assert lines == ["a part of the suite ran, and of 164 statements 1: 1 pass, 0 deliberate differences, 0 failed"]
+
+
+def test_a_whole_run_in_the_lab_is_of_these_tests_and_the_labs():
+    lines = contract(ran(FIRST, BOTH, LAB), [FIRST, BOTH, LAB, HOST, ALONE], {}, in_lab=True)
+    assert lines[:5] == [
+        "    1 pass        the first is true (and 1 more)",
+        "    2 pass        two at once",
+        "    3 pass        only there",
+        "    4 elsewhere   in tests/loop: only on the host",
+        "    5 elsewhere   in tests/suspend: only alone",
+    ]
+    assert lines[-1] == "164 statements: 3 pass, 0 deliberate differences, 159 missing, 0 failed, 2 shown elsewhere"
 
 
 def test_in_the_lab_a_run_without_the_labs_tests_is_a_part():
