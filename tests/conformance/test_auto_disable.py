@@ -39,6 +39,20 @@ def test_the_source_itself_only_unmasks_because_the_line_masks_itself(logged_lev
     assert logged_level.log == ["action", "unmask"]
 
 
+@pytest.mark.statement(60, 63)
+def test_enable_leaves_a_level_line_with_something_to_deliver_to_its_action(logged_level, work_loop):
+    source = put_to_work(
+        work_loop, InterruptEventSource(logged_level, lambda sender, count: logged_level.log.append("action"))
+    )
+    source.disable()
+    logged_level.cause()
+    logged_level.log.clear()
+    source.enable()
+    fence(work_loop)
+
+    assert logged_level.log == ["action", "unmask"]
+
+
 @pytest.mark.statement(61)
 def test_a_line_that_is_still_asserted_when_it_is_unmasked_interrupts_again(level_rig, work_loop, seen):
     def acknowledge_the_third_time(sender, count):

@@ -72,6 +72,26 @@ def test_the_consumer_count_moves_after_the_action_to_what_the_action_was_given(
     assert [*consumed, source.consumer_count] == [0, 1, 1 + expected[1]]
 
 
+@pytest.mark.statement(47)
+def test_what_a_pass_inside_the_action_notices_is_not_consumed_by_that_action(software, work_loop, seen):
+    counts = []
+
+    def action(sender, count):
+        counts.append((count, sender.consumer_count))
+        if len(counts) == 1:
+            sender.interrupt_occurred(n=3)
+            work_loop.run_event_sources()
+        seen(sender, count)
+
+    software.set_action(action)
+    software.interrupt_occurred()
+    seen.wait_for_calls(2)
+    fence(work_loop)
+
+    assert counts == [(1, 0), (3, 1)]
+    assert software.consumer_count == software.producer_count == 4
+
+
 @pytest.mark.statement(48)
 def test_the_counters_wrap_at_32_bits_and_the_count_does_not_notice(software, work_loop, seen):
     software.interrupt_occurred(n=0xFFFFFFFE)

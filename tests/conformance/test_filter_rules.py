@@ -9,7 +9,7 @@ import threading
 import pytest
 from helpers import DEADLINE_S, Background, Stage
 
-from uio_workloop import FilterInterruptEventSource, GateBusyError, UsageError
+from uio_workloop import FilterInterruptEventSource, GateBusyError, NotAttachedError, UsageError
 from uio_workloop.clock import monotonic_ns
 from uio_workloop.testing import fence
 
@@ -186,6 +186,15 @@ def test_signals_of_four_threads_are_neither_lost_nor_doubled(rig, work_loop, se
     assert seen.total == 8000
 
 
+@pytest.mark.statement(20, 78)
+def test_a_signal_to_a_source_on_no_loop_is_refused_and_not_counted(rig, work_loop, seen):
+    source = rig.attach_filter(work_loop, seen, lambda sender: True)
+    work_loop.remove_event_source(source)
+    with pytest.raises(NotAttachedError):
+        source.signal_interrupt()
+    assert source.producer_count == 0
+
+
 @pytest.mark.statement(79)
 def test_the_time_of_an_interrupt_is_taken_even_if_it_is_rejected(rig, work_loop, seen):
     no = Filter(rig, False)
@@ -270,7 +279,9 @@ def test_disable_waits_for_the_filter_that_runs_so_its_refusal_cannot_open_the_l
     disabling = Background(source.disable)
     while gate_is_free(work_loop) and not disabling.finished:
         os.sched_yield()
-    assert not disabling.finished
+    for _ in range(1000):  # it has the gate, and keeps it until the filter has answered
+        os.sched_yield()
+        assert not gate_is_free(work_loop)
     stage.release()
     disabling.result()
     fence(work_loop)

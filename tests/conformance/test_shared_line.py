@@ -158,6 +158,43 @@ def test_a_level_line_stays_masked_until_every_clients_action_is_done(level_rig,
 
 
 @pytest.mark.statement(151)
+def test_a_client_disabled_in_the_action_of_another_keeps_the_line_masked(rig, work_loop, shared, join):
+    bystander = join(Client(rig, False))
+    acted = threading.Semaphore(0)
+    put_to_work(
+        work_loop,
+        InterruptEventSource(
+            shared, lambda sender, count: (rig.acknowledge(), bystander.source.disable(), acted.release())
+        ),
+    )
+    rig.cause()
+    assert acted.acquire(timeout=DEADLINE_S)
+    fence(work_loop)
+    assert rig.seems_masked()
+
+    bystander.source.enable()
+    fence(work_loop)
+    assert rig.seems_open()
+
+
+@pytest.mark.statement(151)
+def test_a_client_that_swallows_its_interrupt_does_not_keep_the_line_masked(rig, work_loop, shared, join):
+    class Deaf(InterruptEventSource):
+        def normal_interrupt_occurred(self, provider, source, n):
+            rig.acknowledge()
+
+        disable_interrupt_occurred = normal_interrupt_occurred
+
+    put_to_work(work_loop, Deaf(shared, lambda sender, count: None))
+    other = join(Client(rig))
+    for _ in range(2):
+        rig.cause()
+        other.await_delivery()
+        fence(work_loop)
+        assert rig.seems_open()
+
+
+@pytest.mark.statement(151)
 def test_sources_without_a_filter_each_get_every_interrupt(rig, work_loop, shared):
     clients = [Client(rig), Client(rig)]
     for client in clients:
