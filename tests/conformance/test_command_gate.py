@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -229,6 +230,42 @@ def test_an_action_that_sleeps_is_not_hurt_by_disabling_its_gate(work_loop, gate
     gate.command_wakeup("token")
 
     assert client.result()[1] is WaitResult.AWAKENED
+
+
+def test_a_stalled_caller_that_is_interrupted_leaves_the_gate_as_if_it_had_never_called(work_loop, gate, ran):
+    """KeyboardInterrupt in the main thread; what is raised here comes from a signal handler, as that does."""
+
+    class ImpatienceError(Exception):
+        pass
+
+    def interrupt(number, frame):
+        raise ImpatienceError
+
+    def poke() -> None:
+        while not work_loop.gate._sleepers:
+            os.sched_yield()
+        while work_loop.gate._sleepers:  # a signal that comes just before the sleep is handled after it
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR1)
+            heard.wait(0.05)
+
+    heard = threading.Event()
+    gate.disable()
+    had = signal.signal(signal.SIGUSR1, interrupt)
+    try:
+        poker = Background(poke)
+        with pytest.raises(ImpatienceError):
+            gate.run_command("never")
+    finally:
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # one more may be on its way
+        heard.set()
+        poker.result()
+        signal.signal(signal.SIGUSR1, had)
+
+    assert not work_loop.in_gate()
+    gate.enable()
+    assert Background(gate.run_command, "after").result() == ("after",)
+    Background(work_loop.remove_event_source, gate).result()  # waits for nobody
+    assert ran == [("after",)]
 
 
 # Attempts

@@ -128,6 +128,8 @@ NEEDS_THE_GATE = {
     "attempt_action": lambda loop, gate, spare: loop.attempt_action(int),
     "with gate": lambda loop, gate, spare: loop.gate.__enter__(),
     "gate.attempt": lambda loop, gate, spare: loop.gate.attempt().__enter__(),
+    "gate.within": lambda loop, gate, spare: loop.gate.within(Deadline.after(HOUR_NS)).__enter__(),
+    "gate.wakeup": lambda loop, gate, spare: loop.gate.wakeup("token"),
     "gate.sleep": lambda loop, gate, spare: loop.gate.sleep("token"),
     "CommandGate.run_action": lambda loop, gate, spare: gate.run_action(int),
     "CommandGate.attempt_action": lambda loop, gate, spare: gate.attempt_action(int),
@@ -233,15 +235,44 @@ def warnings_of(caplog):
     return lambda: [record for record in caplog.records if record.levelno == logging.WARNING]
 
 
+def with_gate(loop: WorkLoop, gate: CommandGate) -> None:
+    with loop.gate:
+        hold_the_gate_for(loop, MILLISECOND_NS)
+
+
+def with_attempt(loop: WorkLoop, gate: CommandGate) -> None:
+    with loop.gate.attempt():
+        hold_the_gate_for(loop, MILLISECOND_NS)
+
+
+def with_within(loop: WorkLoop, gate: CommandGate) -> None:
+    with loop.gate.within(Deadline.after(HOUR_NS)):
+        hold_the_gate_for(loop, MILLISECOND_NS)
+
+
+def through_run_action(loop: WorkLoop, gate: CommandGate) -> None:
+    loop.run_action(hold_the_gate_for, loop, MILLISECOND_NS)
+
+
+def through_a_command_gate(loop: WorkLoop, gate: CommandGate) -> None:
+    gate.run_action(hold_the_gate_for, loop, MILLISECOND_NS)
+
+
 @pytest.mark.statement(43)
-def test_a_hold_longer_than_the_maximum_is_reported_once_with_the_holders_stack(work_loop, warnings_of, caplog):
+@pytest.mark.parametrize("hold", [with_gate, with_attempt, with_within, through_run_action, through_a_command_gate])
+def test_a_hold_longer_than_the_maximum_is_reported_once_with_the_holders_stack(work_loop, warnings_of, hold):
+    gate = CommandGate()
+    work_loop.add_event_source(gate)
+    fence(work_loop)
     work_loop.set_maximum_lock_time(MILLISECOND_NS)
 
-    Background(hold_the_gate_for, work_loop, MILLISECOND_NS).result()
+    Background(hold, work_loop, gate).result()
 
     (report,) = warnings_of()
-    assert "under test" in report.getMessage()
-    assert "hold_the_gate_for" in caplog.text
+    message = report.getMessage()
+    assert "the gate of 'under test' was held for" in message
+    assert "by thread 'background of a test'" in message
+    assert f"in {hold.__name__}\n" in message
 
 
 @pytest.mark.statement(43)

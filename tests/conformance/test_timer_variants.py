@@ -331,3 +331,37 @@ def test_free_is_called_once_when_the_timer_is_closed(seen):
     timer.close()
 
     assert freed == [1]
+
+
+class RefusedError(Exception):
+    """A hook would not."""
+
+
+class Refusing(TimerEventSource):
+    """Makes a callout and then thinks better of it, on the clock that the test says."""
+
+    refused_clock = True
+
+    def set_timeout_func(self) -> None:
+        super().set_timeout_func()
+        if self.continuous is self.refused_clock:
+            raise RefusedError
+
+
+def test_a_callout_that_is_refused_at_construction_leaves_nothing_behind():
+    class Never(Refusing):
+        refused_clock = False
+
+    with pytest.raises(RefusedError):
+        Never()
+
+
+def test_a_callout_that_is_refused_when_the_clock_changes_leaves_the_earlier_arming(work_loop, seen):
+    timer = Refusing(seen)
+    work_loop.add_event_source(timer)
+    fence(work_loop)
+    timer.set_timeout_ms(20)
+    with pytest.raises(RefusedError):
+        timer.set_timeout_ns(DAY_NS, continuous=True)
+
+    seen.wait_for_calls(1)
