@@ -34,7 +34,7 @@ class LineSource(EventSource):
         return bool(self._lines)
 
     def check_for_work(self) -> bool:  # gate held
-        while self.enabled and self._lines:
+        while self.enabled and self.action and self._lines:
             self.action(self, self._lines.popleft())
         return False  # true: once more, in the next pass
 
