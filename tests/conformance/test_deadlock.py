@@ -18,6 +18,7 @@ from uio_workloop import (
     WaitResult,
     WorkLoop,
 )
+from uio_workloop.clock import SECOND_NS
 
 SOON_NS = 20_000_000
 
@@ -171,3 +172,25 @@ def test_the_loops_go_on_after_a_deadlock_between_their_threads(ring):
 
     assert on_loop(one, one.on_thread)
     assert on_loop(two, two.on_thread)
+
+
+@pytest.mark.statement(94)
+def test_closing_a_loop_whose_thread_still_needs_what_the_closer_holds_does_not_hang(ring):
+    one, two = ring[:2]
+    outcomes: list[object] = []
+    dozing = threading.Event()
+
+    def action() -> None:
+        dozing.set()
+        two.gate.sleep("token", Deadline.after(int(DEADLINE_S * SECOND_NS)))  # until the loop is closed
+        outcomes.append(outcome_of(lambda: one.run_action(lambda: "ran")))
+
+    thread = Background(on_loop, two, action)
+    assert dozing.wait(DEADLINE_S)
+    with two.gate:
+        pass
+    closer = Background(one.run_action, lambda: outcome_of(two.close))
+
+    closer.result()
+    thread.result()
+    assert len(outcomes) == 1

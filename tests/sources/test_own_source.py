@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from helpers import DEADLINE_S
 
 from uio_workloop import DeviceGoneError, EventSource
 from uio_workloop.testing import fence
@@ -59,3 +61,43 @@ def test_it_delivers_lines_is_silent_while_disabled_and_ends_with_its_writer(lin
         fence(work_loop)
     assert lines == [b"one", b"two", b"three"]
     assert source.terminated
+
+
+def test_a_source_that_delivers_one_at_a_time_has_delivered_all_when_it_is_terminated(work_loop):
+    class OneLineAtATime(EventSource):
+        def __init__(self, fd, action):
+            super().__init__(action)
+            self.fd = fd
+            self.lines = deque()
+            os.set_blocking(fd, False)
+
+        def fileno(self):
+            return self.fd
+
+        def on_ready(self):
+            data = os.read(self.fd, 4096)
+            if not data:
+                raise DeviceGoneError("the writer has left")
+            self.lines.extend(data.splitlines())
+            return True
+
+        def check_for_work(self):
+            if self.lines:
+                self.action(self, self.lines.popleft())
+            return bool(self.lines)
+
+        def free(self):
+            os.close(self.fd)
+
+    lines: list[bytes] = []
+    gone = threading.Event()
+    read_fd, write_fd = os.pipe()
+    source = OneLineAtATime(read_fd, lambda sender, line: lines.append(line))
+    source.on_terminated = lambda sender: gone.set()
+    with work_loop.gate:  # everything has come and the writer has left before the loop looks
+        work_loop.add_event_source(source)
+        os.write(write_fd, b"1\n2\n3\n4\n")
+        os.close(write_fd)
+
+    assert gone.wait(DEADLINE_S)
+    assert lines == [b"1", b"2", b"3", b"4"]

@@ -13,6 +13,8 @@ longer holds it, so no chain through it closes. Waits with a deadline end by the
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final, Protocol
 
 from uio_workloop.errors import DeadlockError
@@ -31,13 +33,14 @@ class WaitedFor(Protocol):
 
 
 class _Wait:
-    __slots__ = ("can_fail", "gate", "reason", "thread", "ticket")
+    __slots__ = ("can_fail", "gate", "reason", "thread", "ticket", "what")
 
-    def __init__(self, gate: WaitedFor, ticket: threading.Lock, can_fail: bool) -> None:
+    def __init__(self, gate: WaitedFor, ticket: threading.Lock, can_fail: bool, what: str) -> None:
         self.thread = threading.get_ident()
         self.gate = gate
         self.ticket = ticket
         self.can_fail = can_fail
+        self.what = what
         self.reason: str | None = None  # why it had to fail
 
 
@@ -54,13 +57,39 @@ def wait(gate: WaitedFor, ticket: threading.Lock, *, can_fail: bool) -> None:
     Raises:
         DeadlockError: this wait, or that of another thread, would close a cycle; the ticket is in no queue any more.
     """
-    this = _Wait(gate, ticket, can_fail)
+    this = _Wait(gate, ticket, can_fail, f"the gate of {gate.name!r}")
+    with _registered(this):
+        ticket.acquire()
+
+
+def join(thread: threading.Thread) -> None:
+    """Wait for the end of a loop's thread, which may itself be waiting for a gate that the caller holds.
+
+    The thread gets the `DeadlockError`, in the action that waits.
+    """
+    with _registered(_Wait(_End(thread), threading.Lock(), False, f"thread {thread.name!r} to end")):
+        thread.join()
+
+
+class _End:
+    """The end of a thread, seen as a gate that the thread holds."""
+
+    def __init__(self, thread: threading.Thread) -> None:
+        self.name = thread.name
+        self.holder = thread.ident or 0
+
+    def withdraw(self, ticket: threading.Lock) -> bool:
+        return False
+
+
+@contextmanager
+def _registered(this: _Wait) -> Iterator[None]:
     with _lock:
         interrupted = _waits.get(this.thread)  # by a signal handler, whose wait this one is
         _waits[this.thread] = this
         _break_cycle(this)
     try:
-        ticket.acquire()
+        yield
     finally:
         with _lock:
             if interrupted is None:
@@ -100,7 +129,7 @@ def _cycle_through(last: _Wait) -> list[_Wait]:
 
 def _describe(cycle: list[_Wait]) -> str:
     names = {thread.ident: thread.name for thread in threading.enumerate()}
-    waiting = "; ".join(f"thread {names.get(each.thread)!r} waits for the gate of {each.gate.name!r}" for each in cycle)
+    waiting = "; ".join(f"thread {names.get(each.thread)!r} waits for {each.what}" for each in cycle)
     return (
         f"deadlock: {waiting}, and each holds what another waits for; take the gates in one order, or attempt_action()"
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from threading import Lock, get_ident
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from uio_workloop.errors import DeviceGoneError
 from uio_workloop.loop.error_rule import ErrorRule
@@ -16,6 +16,8 @@ from uio_workloop.loop.poll_set import DEPARTURE, DEPARTURES_ONLY, READABLE, Pol
 
 if TYPE_CHECKING:
     from uio_workloop.loop.work_loop import WorkLoop
+
+MOST_LAST_VISITS: Final = 10_000  # a source that always asks for one more has to leave all the same
 
 log = logging.getLogger("uio_workloop")
 
@@ -172,9 +174,10 @@ class Dispatch:
                 self.chain.queue.update(batch[visited:])
             return batch
 
-    def _visit(self, source: EventSource) -> None:
+    def _visit(self, source: EventSource) -> bool:
+        """Let a source deliver; true if it wants to be visited again, which it will be."""
         if source.work_loop is not self._work_loop:  # taken off since it was queued
-            return
+            return False
         again = True
         try:
             again = source.check_for_work()
@@ -187,6 +190,7 @@ class Dispatch:
             where = source.work_loop  # its action may have moved it to another loop
             if again and where is not None:
                 where.dispatch.signal(source)
+        return again
 
     def _judge(self, source: EventSource, error: BaseException) -> None:
         """What becomes of a source whose `on_ready` raised."""
@@ -195,7 +199,9 @@ class Dispatch:
         if not isinstance(error, DeviceGoneError):
             self._error_rule.apply(source, error, "its ready phase")
             return
-        self._visit(source)  # what had come before it left is still delivered
+        for _ in range(MOST_LAST_VISITS):  # what had come before it left is still delivered
+            if not self._visit(source):
+                break
         log.warning("%s: %s; the source is terminated", source.name, error)
         try:
             source.terminate(error)

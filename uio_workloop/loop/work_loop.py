@@ -25,7 +25,7 @@ from threading import Thread, get_ident
 from typing import Final, ParamSpec, TypeVar
 
 from uio_workloop.errors import AbortedError, ClosedError, NotAttachedError, UsageError
-from uio_workloop.loop import lifetime
+from uio_workloop.loop import deadlock, lifetime
 from uio_workloop.loop.dispatch import Dispatch
 from uio_workloop.loop.error_rule import ErrorHandler, ErrorRule
 from uio_workloop.loop.event_source import EventSource
@@ -328,7 +328,7 @@ class WorkLoop:
                 self._shut()
         finally:
             if not (self.gate.held or self.on_thread()):
-                self._thread.join()
+                deadlock.join(self._thread)
 
     def _shut(self) -> None:
         """What of closing is done under the gate, once."""

@@ -61,7 +61,12 @@ class TimerEventSource(EventSource):
         self._continuous = False
         self._armings = 0
         self._in_action = False
-        self.set_timeout_func()
+        try:
+            self.set_timeout_func()
+        except BaseException:
+            if hasattr(self, "callout_entry"):  # an override failed after it had made one
+                self.callout_entry.close()
+            raise
 
     @classmethod
     def timer_event_source(cls, owner: object, action: TimerAction | None = None) -> Self:
@@ -183,7 +188,9 @@ class TimerEventSource(EventSource):
             self.set_timeout_func()
             former.close()
         except BaseException:
-            self._continuous = not continuous
+            made, self.callout_entry, self._continuous = self.callout_entry, former, not continuous
+            if made is not former:
+                made.close()
             raise
         finally:
             if loop is not None:
