@@ -1,14 +1,32 @@
-"""Every test is checked for threads and descriptors it leaves behind."""
+"""Every test is checked for threads and descriptors it leaves behind; figures it shows are printed at the end.
+
+`show` prints what a test saw at the end of the run, so that figures can be read and not only believed. A folder whose
+figures deserve a heading of their own overrides `heading`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from uio_workloop import SoftwareInterrupt
 
 pytest_plugins = ["uio_workloop.testing.fixtures", "iokit_contract", "lab_fixtures"]
+
+SHOWN = pytest.StashKey[dict[str, list[str]]]()  # lines by heading
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[SHOWN] = {}
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for heading, lines in config.stash[SHOWN].items():
+        if lines:
+            terminalreporter.section(heading)
+        for line in lines:
+            terminalreporter.line(line)
 
 
 @pytest.fixture(autouse=True)
@@ -23,3 +41,15 @@ def lines() -> Iterator[list[SoftwareInterrupt]]:
     yield made
     for each in made:
         each.close()
+
+
+@pytest.fixture
+def heading() -> str:
+    """What `show` prints its lines under."""
+    return "figures"
+
+
+@pytest.fixture
+def show(request: pytest.FixtureRequest, heading: str) -> Callable[[str], None]:
+    """Print a line at the end of the run."""
+    return request.config.stash[SHOWN].setdefault(heading, []).append

@@ -1,0 +1,311 @@
+"""Event sources with a book kept about them: what each was given, what it delivered, and why it has to be silent.
+
+The books are the model the core is compared with. They are kept by whoever acts on a subject, and read by the
+subject's own action, so that a broken promise is noticed in the moment it is broken, by the thread that breaks it.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from threading import get_ident
+from typing import Any
+
+from uio_workloop import (
+    AlreadyAttachedError,
+    ClosedError,
+    Deadline,
+    EventSource,
+    InterruptEventSource,
+    NotAttachedError,
+    SoftwareInterrupt,
+    TimerEventSource,
+    Trigger,
+    WaitResult,
+    WorkLoop,
+    WorkLoopError,
+)
+from uio_workloop.clock import monotonic_ns
+
+
+class DeliberateError(Exception):
+    """What actions raise when they are told to."""
+
+
+class Turnstile:
+    """Everything that runs under a gate passes here; two at once, or one without the gate, is a complaint.
+
+    Actions and loops have nobody to raise to, so what goes wrong there is written down as a complaint.
+    """
+
+    def __init__(self) -> None:
+        self.complaints: list[str] = []
+        self.changed = threading.Condition()  # something was delivered
+        self._inside: dict[WorkLoop, int] = {}
+
+    def complain(self, complaint: str) -> None:
+        self.complaints.append(complaint)
+
+    def on_error(self, source: EventSource, error: BaseException) -> None:
+        """The error handler of every loop: only what was raised on purpose is no complaint."""
+        if not isinstance(error, DeliberateError):
+            self.complain(f"{source!r} raised {error!r}")
+
+    @contextmanager
+    def passage(self, loop: WorkLoop | None, who: str) -> Iterator[None]:
+        if loop is None or not loop.in_gate():
+            self.complain(f"{who} ran without the gate of {loop!r}")
+            yield
+            return
+        before, me = self._inside.get(loop), get_ident()
+        if before not in (None, me):  # a pass run by an action enters again, on the same thread
+            self.complain(f"{who} ran while something else did")
+        self._inside[loop] = me
+        os.sched_yield()  # an invitation to whoever should not be able to come in
+        try:
+            yield
+        finally:
+            if self._inside.get(loop) != me:
+                self.complain(f"something else ran before {who} was done")
+            self._inside[loop] = before
+
+    def sleep(self, loop: WorkLoop, token: Hashable, deadline: Deadline | None) -> WaitResult:
+        """Sleep on the gate in the middle of a passage: others may pass meanwhile."""
+        before = self._inside.get(loop)
+        self._inside[loop] = None
+        try:
+            return loop.gate.sleep(token, deadline)
+        finally:
+            self._inside[loop] = before
+
+
+def refusal_of(operation: Callable[[], object]) -> type[WorkLoopError] | None:
+    """The kind of error an operation ends with, if it does."""
+    try:
+        operation()
+    except WorkLoopError as error:
+        return type(error)
+    return None
+
+
+NOT_ENABLED = "it is not enabled"
+ON_NO_LOOP = "it is on no loop"
+CANCELLED = "its timeout was cancelled"
+CLOSED = "it was closed"
+
+
+class Subject:
+    """One event source in its whole life. One thread at a time owns it, which is who calls the methods below.
+
+    Every method acts on the real source, checks that it does or refuses what the book says it must, and brings the book
+    up to date: a reason for silence is entered as soon as the call that promises it is back, and struck out right
+    before the call that ends it.
+    """
+
+    source: EventSource
+    refused_on_no_loop: type[WorkLoopError] | None = None  # what enable() says there
+
+    def __init__(self, turnstile: Turnstile, name: str, *silences: str) -> None:
+        self.name = name
+        self.loop: WorkLoop | None = None
+        self.silences = {ON_NO_LOOP, *silences}
+        self.calls = 0
+        self.order: Callable[[], object] | None = None
+        """What the next call of the action does besides."""
+        self._turnstile = turnstile
+
+    def __repr__(self) -> str:
+        return self.name
+
+    @property
+    def closed(self) -> bool:
+        return CLOSED in self.silences
+
+    @property
+    def enabled(self) -> bool:
+        return not {NOT_ENABLED, CLOSED} & self.silences
+
+    @property
+    def silent(self) -> bool:
+        return bool(self.silences)
+
+    def add(self, loop: WorkLoop) -> None:
+        refused = ClosedError if self.closed else AlreadyAttachedError if self.loop is not None else None
+        if refused is None:
+            self.silences.discard(ON_NO_LOOP)
+        assert refusal_of(lambda: loop.add_event_source(self.source)) is refused
+        if refused is None:
+            self.loop = loop
+
+    def remove(self, loop: WorkLoop) -> None:
+        refused = NotAttachedError if self.loop is not loop else None
+        assert refusal_of(lambda: loop.remove_event_source(self.source)) is refused
+        if refused is None:
+            self.left_its_loop()
+
+    def left_its_loop(self) -> None:
+        self.loop = None
+        self.silences.update({ON_NO_LOOP, NOT_ENABLED})
+
+    def enable(self) -> None:
+        refused = ClosedError if self.closed else self.refused_on_no_loop if self.loop is None else None
+        if refused is None:
+            self.silences.discard(NOT_ENABLED)
+        assert refusal_of(self.source.enable) is refused
+
+    def disable(self) -> None:
+        self.source.disable()
+        self.silences.add(NOT_ENABLED)
+
+    def close(self) -> None:
+        self.source.close()
+        self.silences.add(CLOSED)
+        self.loop = None
+
+    def dispose(self) -> None:
+        """Let go of everything."""
+        self.close()
+
+    def check_book(self) -> None:
+        """The source says of itself what the book says of it. Context: gate held, so that no action is under way."""
+        assert self.source.closed == self.closed
+        assert self.source.enabled == self.enabled
+        assert self.source.work_loop is self.loop
+
+    @contextmanager
+    def _call(self, sender: EventSource) -> Iterator[None]:
+        """What every action of a subject does."""
+        try:
+            with self._turnstile.passage(sender.work_loop, self.name):
+                self._check_silence("was called")
+                self.calls += 1
+                yield
+                os.sched_yield()  # if whoever silences us does not wait for us, let him be quicker
+                order, self.order = self.order, None
+                if order is None:
+                    self._check_silence("went on")
+                else:
+                    order()
+        finally:
+            with self._turnstile.changed:
+                self._turnstile.changed.notify_all()
+
+    def _check_silence(self, what: str) -> None:
+        if self.silences:
+            self._turnstile.complain(f"{self.name} {what} although {' and '.join(sorted(self.silences))}")
+
+
+class InterruptSubject(Subject):
+    """An interrupt source on an interrupt that anybody may cause."""
+
+    refused_on_no_loop = NotAttachedError
+
+    def __init__(self, turnstile: Turnstile, name: str, trigger: Trigger) -> None:
+        super().__init__(turnstile, name, NOT_ENABLED)
+        self.caused = 0
+        self.delivered = 0
+        self._counting = threading.Lock()
+        self.line = SoftwareInterrupt(trigger, name=name)
+        self.source = InterruptEventSource(self.line, self._action)
+
+    def cause(self, n: int = 1) -> None:
+        """Context: any thread, not only the owner's."""
+        with self._counting:
+            self.caused += n  # before, so that `delivered` never exceeds it
+        self.line.cause(n)
+
+    def dispose(self) -> None:
+        self.line.close()  # closes the source first
+        super().dispose()
+
+    @property
+    def settled(self) -> bool:
+        """Whether everything was delivered that has to be."""
+        return self.silent or self.delivered == self.caused
+
+    def _action(self, sender: InterruptEventSource, count: int) -> None:
+        with self._call(sender):
+            if count < 1:
+                self._turnstile.complain(f"{self.name} was called with a count of {count}")
+            self.delivered += count
+            if self.delivered > self.caused:
+                self._turnstile.complain(f"{self.name} delivered {self.delivered}, {self.caused} were caused")
+
+
+class TimerSubject(Subject):
+    """A timer; `due` is the instant it is armed for, which it must reach and must not overshoot for ever."""
+
+    source: TimerEventSource
+
+    def __init__(self, turnstile: Turnstile, name: str) -> None:
+        super().__init__(turnstile, name)
+        self.due: int | None = None
+        self.armed = 0
+        self.fired = 0
+        self.overtaken = 0  # armed anew or cancelled before it fired
+        self.again: list[int] = []  # delays the action arms it with
+        self.source = TimerEventSource(self._action)
+
+    def arm(self, delay_ns: int, *, by_instant: bool) -> None:
+        if self.closed:
+            assert refusal_of(lambda: self._arm(delay_ns, by_instant)) is ClosedError
+            return
+        with holding_the_gate_of(self.loop):  # armed and in the book in one step
+            self._arm(delay_ns, by_instant)
+
+    def cancel(self) -> None:
+        self.source.cancel_timeout()
+        self.silences.add(CANCELLED)
+        self.again.clear()
+        self._overtake()
+
+    def close(self) -> None:
+        super().close()
+        self._overtake()
+
+    @property
+    def settled(self) -> bool:
+        return self.silent or self.due is None or self.due > monotonic_ns()
+
+    def check_book(self) -> None:
+        super().check_book()
+        assert (self.source.deadline_ns is None) == (self.due is None)
+        assert self.armed == self.fired + self.overtaken + (self.due is not None)
+
+    def _arm(self, delay_ns: int, by_instant: bool) -> None:
+        now = monotonic_ns()
+        if by_instant:
+            self.source.wake_at_ns(now + delay_ns)
+        else:
+            self.source.set_timeout_ns(delay_ns)
+        self._overtake()
+        self.silences.discard(CANCELLED)
+        self.due = now + delay_ns
+        self.armed += 1
+
+    def _overtake(self) -> None:
+        if self.due is not None:
+            self.due = None
+            self.overtaken += 1
+
+    def _action(self, sender: TimerEventSource) -> None:
+        with self._call(sender):
+            due, self.due = self.due, None
+            self.fired += 1
+            if due is None:
+                self._turnstile.complain(f"{self.name} fired without being armed")
+            elif (early := due - monotonic_ns()) > 0:
+                self._turnstile.complain(f"{self.name} fired {early} ns early")
+            if self.again:
+                self._arm(self.again.pop(), by_instant=False)
+
+
+@contextmanager
+def holding_the_gate_of(loop: WorkLoop | None) -> Iterator[Any]:
+    if loop is None:
+        yield
+    else:
+        with loop.gate:
+            yield
