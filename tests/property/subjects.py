@@ -212,9 +212,16 @@ class InterruptSubject(Subject):
 
     def cause(self, n: int = 1) -> None:
         """Context: any thread, not only the owner's."""
+        self._count(n)  # before, so that `delivered` never exceeds it
+        try:
+            self.line.cause(n)
+        except ClosedError:
+            self._count(-n)
+            raise
+
+    def _count(self, n: int) -> None:
         with self._counting:
-            self.caused += n  # before, so that `delivered` never exceeds it
-        self.line.cause(n)
+            self.caused += n
 
     def dispose(self) -> None:
         self.line.close()  # closes the source first
