@@ -16,18 +16,22 @@ from typing import Any
 from uio_workloop import (
     AlreadyAttachedError,
     ClosedError,
+    CommandGate,
     Deadline,
     EventSource,
+    FilterInterruptEventSource,
     InterruptEventSource,
     NotAttachedError,
     SoftwareInterrupt,
+    SourceDisabledError,
     TimerEventSource,
     Trigger,
+    UsageError,
     WaitResult,
     WorkLoop,
     WorkLoopError,
 )
-from uio_workloop.clock import monotonic_ns
+from uio_workloop.clock import boottime_ns, monotonic_ns
 
 
 class DeliberateError(Exception):
@@ -94,6 +98,7 @@ NOT_ENABLED = "it is not enabled"
 ON_NO_LOOP = "it is on no loop"
 CANCELLED = "its timeout was cancelled"
 CLOSED = "it was closed"
+NO_ACTION = "its action was taken away"
 
 
 class Subject:
@@ -192,45 +197,65 @@ class Subject:
             with self._turnstile.changed:
                 self._turnstile.changed.notify_all()
 
-    def _check_silence(self, what: str) -> None:
-        if self.silences:
-            self._turnstile.complain(f"{self.name} {what} although {' and '.join(sorted(self.silences))}")
+    def _check_silence(self, what: str, *, except_for: str = "") -> None:
+        if reasons := self.silences - {except_for}:
+            self._turnstile.complain(f"{self.name} {what} although {' and '.join(sorted(reasons))}")
 
 
 class InterruptSubject(Subject):
-    """An interrupt source on an interrupt that anybody may cause."""
+    """An interrupt source whose interrupts anybody may cause."""
 
+    source: InterruptEventSource
     refused_on_no_loop = NotAttachedError
 
-    def __init__(self, turnstile: Turnstile, name: str, trigger: Trigger) -> None:
-        super().__init__(turnstile, name, NOT_ENABLED)
+    def __init__(self, turnstile: Turnstile, name: str, *silences: str) -> None:
+        super().__init__(turnstile, name, *silences)
         self.caused = 0
         self.delivered = 0
         self._counting = threading.Lock()
-        self.line = SoftwareInterrupt(trigger, name=name)
-        self.source = InterruptEventSource(self.line, self._action)
 
     def cause(self, n: int = 1) -> None:
         """Context: any thread, not only the owner's."""
         self._count(n)  # before, so that `delivered` never exceeds it
         try:
-            self.line.cause(n)
-        except ClosedError:
+            self._trigger(n)
+        except WorkLoopError:
             self._count(-n)
             raise
 
-    def _count(self, n: int) -> None:
-        with self._counting:
-            self.caused += n
+    @property
+    def refuses_interrupts(self) -> type[WorkLoopError] | None:
+        """What cause() is refused with."""
+        return None
 
-    def dispose(self) -> None:
-        self.line.close()  # closes the source first
-        super().dispose()
+    @property
+    def rejected(self) -> int:
+        """How many did not get past a filter."""
+        return 0
 
     @property
     def settled(self) -> bool:
         """Whether everything was delivered that has to be."""
-        return self.silent or self.delivered == self.caused
+        return self.silent or self.delivered + self.rejected == self.caused
+
+    @property
+    def progress(self) -> str:
+        return f"{self.name}: {self.delivered} delivered and {self.rejected} rejected of {self.caused}"
+
+    def take_action_away(self) -> None:
+        self.source.set_action(None)
+        self.silences.add(NO_ACTION)
+
+    def give_action_back(self) -> None:
+        self.silences.discard(NO_ACTION)
+        self.source.set_action(self._action)
+
+    def _trigger(self, n: int) -> None:
+        raise NotImplementedError
+
+    def _count(self, n: int) -> None:
+        with self._counting:
+            self.caused += n
 
     def _action(self, sender: InterruptEventSource, count: int) -> None:
         with self._call(sender):
@@ -239,6 +264,62 @@ class InterruptSubject(Subject):
             self.delivered += count
             if self.delivered > self.caused:
                 self._turnstile.complain(f"{self.name} delivered {self.delivered}, {self.caused} were caused")
+
+
+class LineSubject(InterruptSubject):
+    """A source on an eventfd."""
+
+    def __init__(self, turnstile: Turnstile, name: str, trigger: Trigger) -> None:
+        super().__init__(turnstile, name, NOT_ENABLED)
+        self.line = SoftwareInterrupt(trigger, name=name)
+        self.source = self._make_source()
+
+    def dispose(self) -> None:
+        self.line.close()  # closes the source first
+        super().dispose()
+
+    def _make_source(self) -> InterruptEventSource:
+        return InterruptEventSource(self.line, self._action)
+
+    def _trigger(self, n: int) -> None:
+        self.line.cause(n)
+
+
+class FilterSubject(LineSubject):
+    """A source on an eventfd whose filter says no every third time."""
+
+    asked = 0
+
+    @property
+    def rejected(self) -> int:
+        return self.source.statistics.rejected
+
+    def _make_source(self) -> InterruptEventSource:
+        return FilterInterruptEventSource(self.line, self._action, self._filter)
+
+    def _filter(self, sender: FilterInterruptEventSource) -> bool:
+        self._check_silence("had its filter asked", except_for=NO_ACTION)
+        loop = sender.work_loop
+        if loop is not None and refusal_of(loop.gate.__enter__) is not UsageError:
+            self._turnstile.complain(f"the filter of {self.name} could take the gate")
+        self.asked += 1
+        os.sched_yield()
+        return self.asked % 3 > 0
+
+
+class SoftwareSubject(InterruptSubject):
+    """A source without provider: born enabled, triggered by hand, and only on a loop."""
+
+    def __init__(self, turnstile: Turnstile, name: str) -> None:
+        super().__init__(turnstile, name)
+        self.source = InterruptEventSource(None, self._action)
+
+    @property
+    def refuses_interrupts(self) -> type[WorkLoopError] | None:
+        return NotAttachedError if self.loop is None else None
+
+    def _trigger(self, n: int) -> None:
+        self.source.interrupt_occurred(n=n)
 
 
 class TimerSubject(Subject):
@@ -253,14 +334,16 @@ class TimerSubject(Subject):
         self.fired = 0
         self.overtaken = 0  # armed anew or cancelled before it fired
         self.again: list[int] = []  # delays the action arms it with
+        self.leeway_ns = 0
+        self.clock = monotonic_ns
         self.source = TimerEventSource(self._action)
 
-    def arm(self, delay_ns: int, *, by_instant: bool) -> None:
+    def arm(self, delay_ns: int, *, by_instant: bool = False, leeway_ns: int = 0, continuous: bool = False) -> None:
         if self.closed:
-            assert refusal_of(lambda: self._arm(delay_ns, by_instant)) is ClosedError
+            assert refusal_of(lambda: self.source.set_timeout_ns(delay_ns)) is ClosedError
             return
         with holding_the_gate_of(self.loop):  # armed and in the book in one step
-            self._arm(delay_ns, by_instant)
+            self._arm(delay_ns, by_instant, leeway_ns, continuous)
 
     def cancel(self) -> None:
         self.source.cancel_timeout()
@@ -274,22 +357,23 @@ class TimerSubject(Subject):
 
     @property
     def settled(self) -> bool:
-        return self.silent or self.due is None or self.due > monotonic_ns()
+        return self.silent or self.due is None or self.due + self.leeway_ns > self.clock()
 
     def check_book(self) -> None:
         super().check_book()
-        assert (self.source.deadline_ns is None) == (self.due is None)
+        assert bool(self.source.abstime) == (self.due is not None)
         assert self.armed == self.fired + self.overtaken + (self.due is not None)
 
-    def _arm(self, delay_ns: int, by_instant: bool) -> None:
-        now = monotonic_ns()
+    def _arm(self, delay_ns: int, by_instant: bool, leeway_ns: int, continuous: bool) -> None:
+        clock = boottime_ns if continuous else monotonic_ns
+        now = clock()
         if by_instant:
-            self.source.wake_at_ns(now + delay_ns)
+            self.source.wake_at_time_ns(now + delay_ns, leeway_ns=leeway_ns, continuous=continuous)
         else:
-            self.source.set_timeout_ns(delay_ns)
+            self.source.set_timeout_ns(delay_ns, leeway_ns=leeway_ns, continuous=continuous)
         self._overtake()
         self.silences.discard(CANCELLED)
-        self.due = now + delay_ns
+        self.due, self.clock, self.leeway_ns = now + delay_ns, clock, leeway_ns
         self.armed += 1
 
     def _overtake(self) -> None:
@@ -303,10 +387,32 @@ class TimerSubject(Subject):
             self.fired += 1
             if due is None:
                 self._turnstile.complain(f"{self.name} fired without being armed")
-            elif (early := due - monotonic_ns()) > 0:
+            elif (early := due - self.clock()) > 0:
                 self._turnstile.complain(f"{self.name} fired {early} ns early")
             if self.again:
-                self._arm(self.again.pop(), by_instant=False)
+                self._arm(self.again.pop(), False, 0, False)
+
+
+class DoorSubject(Subject):
+    """A command gate. Silence means that no command begins: callers are stalled or refused."""
+
+    source: CommandGate
+
+    def __init__(self, turnstile: Turnstile, name: str) -> None:
+        super().__init__(turnstile, name)
+        self.source = CommandGate(self._command)
+
+    @property
+    def refuses_commands(self) -> type[WorkLoopError] | None:
+        return ClosedError if self.closed else NotAttachedError if self.loop is None else None
+
+    @property
+    def refuses_attempts(self) -> type[WorkLoopError] | None:
+        return self.refuses_commands or (None if self.enabled else SourceDisabledError)
+
+    def _command(self, result: int) -> int:
+        with self._call(self.source):
+            return result
 
 
 @contextmanager

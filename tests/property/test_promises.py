@@ -23,14 +23,29 @@ from helpers import DEADLINE_S, Stage
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.configuration import set_hypothesis_home_dir
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
-from subjects import DeliberateError, InterruptSubject, Subject, TimerSubject, Turnstile, refusal_of
+from subjects import (
+    NOT_ENABLED,
+    DeliberateError,
+    DoorSubject,
+    FilterSubject,
+    InterruptSubject,
+    LineSubject,
+    SoftwareSubject,
+    Subject,
+    TimerSubject,
+    Turnstile,
+    refusal_of,
+)
 
 from uio_workloop import (
+    AbortedError,
     AlreadyAttachedError,
     ClosedError,
     Deadline,
+    DeadlineExceededError,
     GateBusyError,
     NotAttachedError,
+    SourceDisabledError,
     Trigger,
     WaitResult,
     WorkLoop,
@@ -53,24 +68,29 @@ SETTINGS = settings(
 )
 
 INTERRUPTS: list[Callable[[Turnstile], InterruptSubject]] = [
-    lambda turnstile: InterruptSubject(turnstile, "the first level line", Trigger.LEVEL),
-    lambda turnstile: InterruptSubject(turnstile, "the second level line", Trigger.LEVEL),
-    lambda turnstile: InterruptSubject(turnstile, "the first edge line", Trigger.EDGE),
-    lambda turnstile: InterruptSubject(turnstile, "the second edge line", Trigger.EDGE),
+    lambda turnstile: LineSubject(turnstile, "the level line", Trigger.LEVEL),
+    lambda turnstile: LineSubject(turnstile, "the edge line", Trigger.EDGE),
+    lambda turnstile: FilterSubject(turnstile, "the filtered level line", Trigger.LEVEL),
+    lambda turnstile: FilterSubject(turnstile, "the filtered edge line", Trigger.EDGE),
+    lambda turnstile: SoftwareSubject(turnstile, "the software source"),
 ]
 TIMERS: list[Callable[[Turnstile], TimerSubject]] = [
     lambda turnstile: TimerSubject(turnstile, "the first timer"),
     lambda turnstile: TimerSubject(turnstile, "the second timer"),
 ]
-MOST_ASLEEP = 2
-WORKERS = MOST_ASLEEP + 3  # so that three can always do something at once
+DOORS: list[Callable[[Turnstile], DoorSubject]] = [lambda turnstile: DoorSubject(turnstile, "the command gate")]
+MOST_BLOCKED = 3
+WORKERS = MOST_BLOCKED + 3  # so that three can always do something at once
 
 workers = st.integers(0, WORKERS - 1)
 interrupts = st.integers(0, len(INTERRUPTS) - 1)
 timers = st.integers(0, len(TIMERS) - 1)
-sources = st.integers(0, len(INTERRUPTS) + len(TIMERS) - 1)
+doors = st.integers(0, len(DOORS) - 1)
+sources = st.integers(0, len(INTERRUPTS) + len(TIMERS) + len(DOORS) - 1)
+DEEDS = st.sampled_from(["raise", "disable", "remove", "close", "cause", "serve", "take its action away"])
 tokens = st.sampled_from(["red", "green"])
 delays_ns = st.sampled_from([0, 100 * MICROSECOND_NS, 2 * MILLISECOND_NS, FAR_NS])
+leeways_ns = st.sampled_from([0, 0, MILLISECOND_NS])
 
 
 @dataclass
@@ -80,6 +100,15 @@ class Sleeper:
     worker: Worker
     token: str
     outcome: Future[WaitResult]
+
+
+@dataclass
+class Stalled:
+    """A worker in front of a command gate that is disabled."""
+
+    worker: Worker
+    door: DoorSubject
+    outcome: Future[int]
 
 
 class Promises(RuleBasedStateMachine):
@@ -95,7 +124,8 @@ class Promises(RuleBasedStateMachine):
         self.loop = WorkLoop("under test", on_error=self.turnstile.on_error)
         self.crew = [Worker(f"worker {number}") for number in range(WORKERS)]
         self.asleep: list[Sleeper] = []  # in the order of falling asleep
-        self.makers: list[Callable[[Turnstile], Subject]] = [*INTERRUPTS, *TIMERS]
+        self.stalled: list[Stalled] = []
+        self.makers: list[Callable[[Turnstile], Subject]] = [*INTERRUPTS, *TIMERS, *DOORS]
         self.subjects: list[Subject] = [make(self.turnstile) for make in self.makers]
         for subject in self.subjects:
             subject.add(self.loop)
@@ -105,10 +135,13 @@ class Promises(RuleBasedStateMachine):
     # Who does it
 
     def pick(self, first: int, n: int = 1) -> list[Worker]:
-        """`n` workers who are not asleep."""
-        sleeping = {sleeper.worker for sleeper in self.asleep}
-        awake = [worker for worker in self.crew if worker not in sleeping]
-        return [awake[(first + number) % len(awake)] for number in range(n)]
+        """`n` workers who are neither asleep nor stalled."""
+        idle = [worker for worker in self.crew if worker not in self.blocked]
+        return [idle[(first + number) % len(idle)] for number in range(n)]
+
+    @property
+    def blocked(self) -> list[Worker]:
+        return [each.worker for each in (*self.asleep, *self.stalled)]
 
     def let(self, worker: int, job: Callable[[], Any]) -> Any:
         """Have one of the workers do something, and wait for it."""
@@ -124,11 +157,17 @@ class Promises(RuleBasedStateMachine):
         assert isinstance(subject, TimerSubject)
         return subject
 
+    def door(self, which: int) -> DoorSubject:
+        subject = self.subjects[len(INTERRUPTS) + len(TIMERS) + which]
+        assert isinstance(subject, DoorSubject)
+        return subject
+
     # One after the other
 
     @rule(worker=workers, which=interrupts, n=st.integers(1, 5))
     def cause(self, worker: int, which: int, n: int) -> None:
-        self.let(worker, lambda: self.interrupt(which).cause(n))
+        subject = self.interrupt(which)
+        assert self.let(worker, lambda: refusal_of(lambda: subject.cause(n))) is subject.refuses_interrupts
 
     @rule(worker=workers, which=sources)
     def add(self, worker: int, which: int) -> None:
@@ -179,16 +218,21 @@ class Promises(RuleBasedStateMachine):
             self.let(worker, lambda: [subject.disable() for subject in mine])
         self.settle()
 
-    @rule(worker=workers, which=timers, delay_ns=delays_ns, by_instant=st.booleans())
-    def arm(self, worker: int, which: int, delay_ns: int, by_instant: bool) -> None:
-        self.let(worker, lambda: self.timer(which).arm(delay_ns, by_instant=by_instant))
+    @rule(
+        worker=workers,
+        which=timers,
+        delay_ns=delays_ns,
+        how=st.fixed_dictionaries({"by_instant": st.booleans(), "leeway_ns": leeways_ns, "continuous": st.booleans()}),
+    )
+    def arm(self, worker: int, which: int, delay_ns: int, how: dict[str, Any]) -> None:
+        self.let(worker, lambda: self.timer(which).arm(delay_ns, **how))
 
     @rule(worker=workers, which=timers, delays=st.lists(delays_ns, min_size=1, max_size=3))
     def arm_to_be_armed_again_by_the_action(self, worker: int, which: int, delays: list[int]) -> None:
         timer = self.timer(which)
         with self.loop.gate:
             timer.again[:] = delays
-        self.let(worker, lambda: timer.arm(0, by_instant=False))
+        self.let(worker, lambda: timer.arm(0))
 
     @rule(worker=workers, which=timers)
     def cancel(self, worker: int, which: int) -> None:
@@ -200,7 +244,7 @@ class Promises(RuleBasedStateMachine):
     @rule(
         worker=workers,
         which=interrupts,
-        deed=st.sampled_from(["raise", "disable", "remove", "close", "cause", "serve"]),
+        deed=DEEDS,
     )
     def have_the_action(self, worker: int, which: int, deed: str) -> None:
         subject = self.interrupt(which)
@@ -210,11 +254,22 @@ class Promises(RuleBasedStateMachine):
             "remove": lambda: subject.remove(self.loop),
             "close": subject.close,
             "cause": lambda: subject.cause(2),
+            "take its action away": subject.take_action_away,
             "serve": self.loop.run_event_sources,
         }[deed]
-        self.let(worker, subject.cause)
+        self.let(worker, lambda: refusal_of(subject.cause))
+        fence(self.loop)  # in this pass the action causes what the next one delivers
         self.settle()
         subject.order = None  # a silent one did not get to it
+        subject.give_action_back()
+
+    @rule(worker=workers, which=interrupts, n=st.integers(1, 5))
+    def be_without_action_for_a_while(self, worker: int, which: int, n: int) -> None:
+        subject = self.interrupt(which)
+        self.let(worker, subject.take_action_away)
+        refusal_of(lambda: subject.cause(n))
+        self.settle()
+        self.let(worker + 1, subject.give_action_back)
 
     @staticmethod
     def raise_on_purpose() -> None:
@@ -223,7 +278,7 @@ class Promises(RuleBasedStateMachine):
     @rule(worker=workers, which=interrupts)
     def let_clients_in_while_an_action_sleeps(self, worker: int, which: int) -> None:
         subject, asleep = self.interrupt(which), threading.Event()
-        if subject.silent:
+        if subject.silent or isinstance(subject, FilterSubject):  # which may not let it through
             return
 
         def sleep() -> None:
@@ -263,8 +318,8 @@ class Promises(RuleBasedStateMachine):
         }
         one, other, owner = self.pick(worker, 3)
         at_once(
-            (one, lambda: [subject.cause() for _ in range(n)]),
-            (other, lambda: [subject.cause() for _ in range(n)]),
+            (one, lambda: [refusal_of(subject.cause) for _ in range(n)]),
+            (other, lambda: [refusal_of(subject.cause) for _ in range(n)]),
             (owner, lambda: [third[deed]() for deed in deeds]),
         )
 
@@ -272,7 +327,8 @@ class Promises(RuleBasedStateMachine):
     def close_while_two_threads_cause(self, worker: int, which: int) -> None:
         subject = self.interrupt(which)
         one, other, owner = self.pick(worker, 3)
-        at_once((one, subject.cause), (other, subject.cause), (owner, subject.close))
+        cause = lambda: refusal_of(subject.cause)  # noqa: E731
+        at_once((one, cause), (other, cause), (owner, subject.close))
 
     @rule(worker=workers, which=timers, delay_ns=delays_ns)
     def arm_and_cancel_and_disable_at_once(self, worker: int, which: int, delay_ns: int) -> None:
@@ -281,7 +337,7 @@ class Promises(RuleBasedStateMachine):
         one, other, third = self.pick(worker, 3)
         run = self.loop.run_action  # done and in the book in one step, as it has two owners for once
         at_once(
-            (one, lambda: run(timer.arm, delay_ns, by_instant=False)),
+            (one, lambda: run(timer.arm, delay_ns)),
             (other, lambda: run(timer.cancel)),
             (third, timer.disable),
         )
@@ -329,7 +385,7 @@ class Promises(RuleBasedStateMachine):
         results = at_once(
             (one, lambda: self.visit(result)),
             (other, lambda: self.visit(result + 1)),
-            (third, lambda: self.interrupt(which).cause()),
+            (third, lambda: refusal_of(self.interrupt(which).cause)),
         )
         assert results[:2] == [result, result + 1]
         assert self.visits == before + 2
@@ -350,7 +406,7 @@ class Promises(RuleBasedStateMachine):
         calls = [each.calls for each in self.subjects]
         refused: list[object] = []
         at_once(
-            (causer, subject.cause),
+            (causer, lambda: refusal_of(subject.cause)),
             (attempter, lambda: refused.append(refusal_of(lambda: self.loop.attempt_action(self.raise_on_purpose)))),
         )
         assert refused == [GateBusyError]
@@ -362,9 +418,53 @@ class Promises(RuleBasedStateMachine):
     def serve_as_a_client(self, worker: int) -> None:
         self.let(worker, self.loop.run_event_sources)
 
+    # Command gates
+
+    @precondition(lambda self: len(self.blocked) < MOST_BLOCKED)
+    @rule(worker=workers, which=doors, result=st.integers())
+    def run_a_command(self, worker: int, which: int, result: int) -> None:
+        door, (caller,) = self.door(which), self.pick(worker)
+        run = lambda: door.source.run_command(result)  # noqa: E731
+        if door.refuses_commands is not None:
+            assert self.let(worker, lambda: refusal_of(run)) is door.refuses_commands
+        elif door.enabled:
+            assert self.let(worker, run) == result
+        else:
+            self.stalled.append(Stalled(caller, door, caller.do(run)))
+
+    @rule(worker=workers, which=doors)
+    def run_a_command_that_cannot_wait(self, worker: int, which: int) -> None:
+        door = self.door(which)
+        attempt = lambda: door.source.attempt_command(1)  # noqa: E731
+        assert self.let(worker, lambda: refusal_of(attempt)) in (door.refuses_attempts, GateBusyError)
+        if door.refuses_attempts is SourceDisabledError:
+            short_wait = lambda: door.source.run_command(1, timeout_ns=100 * MICROSECOND_NS)  # noqa: E731
+            assert self.let(worker, lambda: refusal_of(short_wait)) is DeadlineExceededError
+
+    @rule(worker=workers, which=doors)
+    def remove_a_command_gate_while_its_command_sleeps(self, worker: int, which: int) -> None:
+        """It stays with its loop until the command is done, and lets nobody in any more."""
+        door, asleep = self.door(which), threading.Event()
+        if door.silent:
+            return
+
+        def sleep() -> WaitResult:
+            asleep.set()
+            return door.source.command_sleep("pillow", Deadline.after(FAR_NS))
+
+        sleeper, remover = self.pick(worker, 2)
+        outcome = sleeper.do(lambda: door.source.run_action(sleep))
+        assert asleep.wait(DEADLINE_S)
+        remover.do(lambda: door.remove(self.loop)).result(DEADLINE_S)
+        assert door.source.work_loop is self.loop
+        late_command = lambda: door.source.run_command(1)  # noqa: E731
+        assert remover.do(lambda: refusal_of(late_command)).result(DEADLINE_S) is AbortedError
+        assert door.source.command_wakeup("pillow", one_thread=True) == 1
+        assert outcome.result(DEADLINE_S) is WaitResult.AWAKENED
+
     # Sleep
 
-    @precondition(lambda self: len(self.asleep) < MOST_ASLEEP)
+    @precondition(lambda self: len(self.blocked) < MOST_BLOCKED)
     @rule(worker=workers, token=tokens, for_ever=st.booleans())
     def go_to_sleep(self, worker: int, token: str, for_ever: bool) -> None:
         going = threading.Event()
@@ -416,13 +516,22 @@ class Promises(RuleBasedStateMachine):
         fence(self.loop)
         changed = self.turnstile.changed
         with changed:
-            for timer in self.subjects[len(INTERRUPTS) :]:
+            for timer in self.subjects[len(INTERRUPTS) : len(INTERRUPTS) + len(TIMERS)]:
                 assert isinstance(timer, TimerSubject)
                 # the kernel wakes the loop for a timer a little after its deadline, hence the wait
                 assert changed.wait_for(lambda timer=timer: timer.settled, DEADLINE_S), f"{timer} did not fire"
         for interrupt in self.subjects[: len(INTERRUPTS)]:
             assert isinstance(interrupt, InterruptSubject)
-            assert interrupt.settled, f"{interrupt}: {interrupt.delivered} delivered of {interrupt.caused}"
+            assert interrupt.settled, interrupt.progress
+
+    @invariant()
+    def whoever_is_stalled_goes_on_if_he_can_and_only_then(self) -> None:
+        for each in tuple(self.stalled):
+            if each.door.silences != {NOT_ENABLED}:
+                self.stalled.remove(each)
+                error = each.outcome.exception(DEADLINE_S)
+                assert error is None or (isinstance(error, AbortedError) and each.door.loop is None)
+        assert not any(each.outcome.done() for each in self.stalled)
 
     @invariant()
     def nobody_complains_and_the_book_is_right(self) -> None:
@@ -473,6 +582,7 @@ class Promises(RuleBasedStateMachine):
         if isinstance(subject, InterruptSubject):
             self.seen["caused"] += subject.caused
             self.seen["delivered"] += subject.delivered
+            self.seen["rejected"] += subject.rejected
         elif isinstance(subject, TimerSubject):
             self.seen["armed"] += subject.armed
             self.seen["fired"] += subject.fired
@@ -498,6 +608,7 @@ def test_whatever_several_threads_do_the_loop_keeps_its_promises(show, monkeypat
     show(
         f"{seen['steps']:,} random steps in {seen['examples']} examples, {seconds:.1f} s: "
         f"{seen['caused']:,} interrupts caused, {seen['delivered']:,} delivered, "
-        f"{seen['caused'] - seen['delivered']:,} on sources that were closed; "
+        f"{seen['rejected']:,} rejected by filters, "
+        f"{seen['caused'] - seen['delivered'] - seen['rejected']:,} on sources that were closed; "
         f"timers: {seen['armed']:,} armed, {seen['fired']:,} fired"
     )
