@@ -316,7 +316,7 @@ class SoftwareSubject(InterruptSubject):
 
     @property
     def refuses_interrupts(self) -> type[WorkLoopError] | None:
-        return NotAttachedError if self.loop is None else None
+        return ClosedError if self.closed else NotAttachedError if self.loop is None else None
 
     def _trigger(self, n: int) -> None:
         self.source.interrupt_occurred(n=n)
