@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
+from helpers import Departing
 
 from uio_workloop import SoftwareInterrupt
 
@@ -41,6 +42,13 @@ def lines() -> Iterator[list[SoftwareInterrupt]]:
     yield made
     for each in made:
         each.close()
+
+
+@pytest.fixture
+def departing() -> Iterator[Departing]:
+    """A line whose device can leave."""
+    with Departing() as line:
+        yield line
 
 
 @pytest.fixture

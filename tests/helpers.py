@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any
 
-from uio_workloop import Deadline, InterruptEventSource, InterruptProvider, SoftwareInterrupt, WorkLoop
+from uio_workloop import (
+    Deadline,
+    DeviceGoneError,
+    InterruptEventSource,
+    InterruptProvider,
+    SoftwareInterrupt,
+    Trigger,
+    WorkLoop,
+)
 from uio_workloop.clock import SECOND_NS
 from uio_workloop.testing import fence
 
@@ -120,3 +129,30 @@ class Background:
         if self._error is not None:
             raise self._error
         return self._outcome
+
+
+class Departing(SoftwareInterrupt):
+    """A line whose device can leave: its next drain finds it gone, as UIO's does with EIO."""
+
+    def __init__(self) -> None:
+        self.left = False
+        self.invalidated: list[str] = []
+        super().__init__(Trigger.LEVEL, name="/dev/departing")
+
+    def leave(self) -> None:
+        self.left = True
+        os.eventfd_write(self.fileno(), 1)
+
+    def drain(self) -> int:
+        if self.left:
+            raise DeviceGoneError("/dev/departing has left")
+        return super().drain()
+
+    def mask(self) -> None:
+        if self.left:
+            raise DeviceGoneError("/dev/departing has left")
+
+    unmask = mask
+
+    def invalidate(self, reason: str) -> None:
+        self.invalidated.append(reason)

@@ -329,39 +329,6 @@ def test_causing_no_interrupt_or_more_than_the_kernel_holds_is_refused(line, n):
 # A device that leaves
 
 
-class Departing(SoftwareInterrupt):
-    """A line whose device can leave: its next drain finds it gone, as UIO's does with EIO."""
-
-    def __init__(self) -> None:
-        self.left = False
-        self.invalidated: list[str] = []
-        super().__init__(Trigger.LEVEL, name="/dev/departing")
-
-    def leave(self) -> None:
-        self.left = True
-        os.eventfd_write(self.fileno(), 1)
-
-    def drain(self) -> int:
-        if self.left:
-            raise DeviceGoneError("/dev/departing has left")
-        return super().drain()
-
-    def mask(self) -> None:
-        if self.left:
-            raise DeviceGoneError("/dev/departing has left")
-
-    unmask = mask
-
-    def invalidate(self, reason: str) -> None:
-        self.invalidated.append(reason)
-
-
-@pytest.fixture
-def departing():
-    with Departing() as each:
-        yield each
-
-
 def test_a_departure_terminates_the_source_once_and_the_loop_goes_on(work_loop, departing, line, seen, caplog):
     terminated: list[tuple[object, bool]] = []
     source = attach(work_loop, departing, seen)

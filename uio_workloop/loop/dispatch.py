@@ -7,7 +7,7 @@ from collections import deque
 from threading import Lock, get_ident
 from typing import TYPE_CHECKING, Final
 
-from uio_workloop.errors import DeviceGoneError
+from uio_workloop.errors import DeviceGoneError, WorkLoopError
 from uio_workloop.loop.error_rule import ErrorRule
 from uio_workloop.loop.event_chain import EventChain
 from uio_workloop.loop.event_source import EventSource
@@ -199,7 +199,11 @@ class Dispatch:
         if not isinstance(error, DeviceGoneError):
             self._error_rule.apply(source, error, "its ready phase")
             return
-        for _ in range(MOST_LAST_VISITS):  # what had come before it left is still delivered
+        self.see_off(source, error)
+
+    def see_off(self, source: EventSource, error: WorkLoopError) -> None:
+        """Deliver what came before the device left, then terminate the source."""
+        for _ in range(MOST_LAST_VISITS):
             if not self._visit(source):
                 break
         log.warning("%s: %s; the source is terminated", source.name, error)

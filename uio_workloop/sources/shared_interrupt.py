@@ -11,10 +11,17 @@ can storm behind his back.
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import ClassVar
 
-from uio_workloop.errors import BadArgumentError, NoInterruptError, NotAttachedError, UsageError, WorkLoopError
+from uio_workloop.errors import (
+    BadArgumentError,
+    DeviceGoneError,
+    NoInterruptError,
+    NotAttachedError,
+    UsageError,
+    WorkLoopError,
+)
 from uio_workloop.interrupts.claim import Claimant
 from uio_workloop.interrupts.interrupt_line import InterruptLine, InterruptProvider, Trigger
 from uio_workloop.loop.event_source import EventSource
@@ -83,9 +90,10 @@ class SharedInterrupt(EventSource):
         if not isinstance(claimant, EventSource):
             raise BadArgumentError(f"{claimant.name} cannot share {self.name}: only an event source can")
         with self._gate():
+            self._line.mask()
             line = _SharedLine(self, claimant)
             self._lines.append(line)
-            self.close_line()
+            self._follow()
             return line
 
     def invalidate(self, reason: str) -> None:
@@ -97,6 +105,10 @@ class SharedInterrupt(EventSource):
     def close_line(self) -> None:
         """A client wants silence. Context: gate held."""
         self._line.mask()
+        self._follow()
+
+    def _follow(self) -> None:
+        """Have the descriptor watched or not, as the clients want it."""
         if self._work_loop is not None:
             self._work_loop.dispatch.watch(self)
 
@@ -122,12 +134,12 @@ class SharedInterrupt(EventSource):
         with self._gate():
             with self._work_loop.dispatch.between_ready_phases if self._work_loop is not None else nullcontext():
                 self._lines.remove(line)
-            if self._lines:
-                self.open_line()
-            else:
-                self._line.mask()
-            if self._work_loop is not None:
-                self._work_loop.dispatch.watch(self)
+            with suppress(DeviceGoneError):  # a line that is gone needs neither
+                if self._lines:
+                    self.open_line()
+                else:
+                    self._line.mask()
+            self._follow()
 
     # EventSource
 
@@ -159,11 +171,16 @@ class SharedInterrupt(EventSource):
         self.open_line()
 
     def _disarm(self) -> None:
-        self._line.mask()
+        with suppress(DeviceGoneError):  # a line that is gone is silent
+            self._line.mask()
 
     def terminate(self, reason: WorkLoopError) -> None:
+        loop = self._work_loop
         for line in tuple(self._lines):
-            line.client.terminate(reason)
+            if loop is not None and line.client in loop:
+                loop.dispatch.see_off(line.client, reason)
+            else:
+                line.client.terminate(reason)
         self._provider.invalidate(str(reason))
         super().terminate(reason)
 

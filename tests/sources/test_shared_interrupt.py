@@ -1,0 +1,105 @@
+"""A shared line: refusals, and a device that leaves. That its clients are told right is in tests/conformance."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from uio_workloop import (
+    BadArgumentError,
+    ClosedError,
+    InterruptEventSource,
+    NoInterruptError,
+    NoResourcesError,
+    NotAttachedError,
+    SharedInterrupt,
+    UsageError,
+    WorkLoop,
+)
+from uio_workloop.testing import fence
+
+
+def client_on(work_loop, shared, action):
+    source = InterruptEventSource(shared, action)
+    work_loop.add_event_source(source)
+    return source
+
+
+def test_when_the_device_leaves_each_client_delivers_what_it_has_and_is_terminated_once(work_loop, departing, seen):
+    terminated: list[object] = []
+    shared = SharedInterrupt(departing)
+    work_loop.add_event_source(shared)
+    clients = [client_on(work_loop, shared, seen) for _ in range(2)]
+    for each in (*clients, shared):
+        each.on_terminated = terminated.append
+        each.enable()
+    fence(work_loop)
+    with work_loop.gate:  # the loop can drain, but not deliver
+        departing.cause(3)
+        while shared.interrupts == 0:
+            os.sched_yield()
+        departing.leave()
+        work_loop.run_event_sources()
+
+    assert seen.counts == [3, 3]
+    assert terminated == [*clients, shared]
+    assert work_loop.event_sources == ()
+    assert departing.invalidated
+
+
+def test_a_shared_line_takes_the_interrupt_for_itself(line, seen):
+    taken = "the interrupt of line is taken by SharedInterrupt on line"
+    with SharedInterrupt(line), pytest.raises(NoResourcesError, match=taken):
+        InterruptEventSource(line, seen)
+    InterruptEventSource(line, seen).close()
+
+
+def test_it_has_one_interrupt_for_event_sources_while_it_is_open(line, seen):
+    class Somebody:
+        name = "somebody"
+
+    shared = SharedInterrupt(line)
+    with pytest.raises(NoInterruptError, match="its only interrupt has index 0"):
+        InterruptEventSource(shared, seen, index=1)
+    with pytest.raises(BadArgumentError, match=r"somebody cannot share .*: only an event source can"):
+        shared.claim_interrupt(0, Somebody())
+    shared.close()
+    with pytest.raises(ClosedError, match="cannot claim the interrupt of SharedInterrupt on line: it is closed"):
+        InterruptEventSource(shared, seen)
+
+
+def test_a_client_is_enabled_only_on_the_loop_of_its_shared_line(work_loop, line, seen):
+    shared = SharedInterrupt(line)
+    client = client_on(work_loop, shared, seen)
+    with pytest.raises(NotAttachedError, match="add SharedInterrupt on line to its work loop first"):
+        client.enable()
+    with WorkLoop("another") as another:
+        another.add_event_source(shared)
+        with pytest.raises(UsageError, match="it is not on work loop 'another', as SharedInterrupt on line is"):
+            client.enable()
+        another.remove_event_source(shared)
+
+    work_loop.add_event_source(shared)
+    shared.enable()  # as every source that was taken off a loop
+    assert not client.enabled
+    assert line.masked
+    client.enable()
+    line.cause()
+    seen.wait_for_total(1)
+
+
+def test_a_shared_line_that_is_disabled_silences_its_clients(work_loop, line, seen):
+    shared = SharedInterrupt(line)
+    work_loop.add_event_source(shared)
+    client = client_on(work_loop, shared, seen)
+    client.enable()
+    shared.disable()
+    assert line.masked
+    line.cause(2)
+    client.disable()
+    client.enable()
+    assert work_loop.run_event_sources()
+    assert seen.calls == []
+    shared.enable()
+    seen.wait_for_total(2)
