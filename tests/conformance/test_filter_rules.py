@@ -234,6 +234,22 @@ def test_a_filter_that_raises_rejects_and_ten_times_in_a_row_disable_the_source_
 
 
 @pytest.mark.statement(80)
+def test_a_filter_that_raises_now_and_then_between_good_answers_is_not_disabled(rig, work_loop, seen):
+    def fail_every_other_time(sender):
+        if asked.calls % 2:
+            raise ValueError("a flaky filter")
+
+    asked = Filter(rig, False, fail_every_other_time)
+    source = rig.attach_filter(work_loop, seen, asked)
+    for _ in range(24):
+        rig.cause()
+        asked.await_call()
+        fence(work_loop)
+
+    assert (source.enabled, source.statistics.rejected, source.statistics.errors) == (True, 24, 12)
+
+
+@pytest.mark.statement(80)
 def test_the_line_is_armed_again_after_a_filter_that_raised(rig, work_loop, seen):
     def fail_once(sender):
         if asked.calls == 1:
