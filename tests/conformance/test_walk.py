@@ -85,6 +85,27 @@ def test_a_source_that_returns_true_twice_is_visited_three_times_each_time_from_
     assert log.count("asking") == 3
 
 
+@pytest.mark.statement(26)
+def test_a_later_source_that_an_action_removes_is_not_even_visited(work_loop, log):
+    earlier, later = Walked(lambda sender: log.append("earlier")), Walked(lambda sender: log.append("later"))
+    work_loop.add_event_source(earlier)
+    work_loop.add_event_source(later)
+    fence(work_loop)
+    log.clear()
+
+    def remove(sender):
+        work_loop.remove_event_source(later)
+        log.append("removed")
+
+    with work_loop.gate:  # for one pass
+        earlier.set_action(remove)
+        later.signal_work_available()
+    fence(work_loop)
+
+    assert "removed" in log
+    assert "later" not in log
+
+
 @pytest.mark.statement(25)
 def test_a_pending_source_that_an_action_adds_is_served_in_the_next_pass_before_the_thread_sleeps(
     work_loop, lines, log
