@@ -194,3 +194,16 @@ def test_closing_a_loop_whose_thread_still_needs_what_the_closer_holds_does_not_
     closer.result()
     thread.result()
     assert len(outcomes) == 1
+
+
+@pytest.mark.statement(94)
+def test_closing_a_closed_loop_again_does_not_take_a_thread_with_its_number_for_its_own(ring):
+    one, two = ring[:2]
+    two.close()
+    with one.gate:
+        clients = [Background(one.run_action, lambda: "ran") for _ in range(20)]  # the first gets the number, as a rule
+        while len(one.gate._queue) < len(clients):
+            os.sched_yield()
+        two.close()
+
+    assert [client.result() for client in clients] == ["ran"] * 20
