@@ -76,7 +76,11 @@ class _End:
 
     def __init__(self, thread: threading.Thread) -> None:
         self.name = thread.name
-        self.holder = thread.ident or 0
+        self._thread = thread
+
+    @property
+    def holder(self) -> int:
+        return self._thread.ident or 0 if self._thread.is_alive() else 0  # the system gives the number to others
 
     def withdraw(self, ticket: threading.Lock) -> bool:
         return False

@@ -46,6 +46,7 @@ class FilterInterruptEventSource(InterruptEventSource):
                 f"a {type(self).__name__} needs a filter, not {filter!r}; it is called as filter(sender)"
             )
         self._filter = filter
+        self._filter_raised = False
         super().__init__(provider, action, index=index, owner=owner)
 
     @classmethod
@@ -95,13 +96,22 @@ class FilterInterruptEventSource(InterruptEventSource):
         self._ask(n)
 
     def _ask(self, n: int) -> None:
-        mine = False
         try:
             mine = self._filter(self)
-        finally:
-            if mine:
-                self._occurred.append(n)  # whoever asked has the source visited
-            elif self._work_loop is not None and self._work_loop.dispatch.in_ready_phase:
-                self._rejected += n
-                if self._enabled:
-                    self._unmask()
+        except BaseException:
+            self._filter_raised = True
+            self._reject(n)
+            raise
+        if self._filter_raised:
+            self._filter_raised = False
+            self._errors_in_a_row = 0  # the filter's; those of the action end with its next success
+        if mine:
+            self._occurred.append(n)  # whoever asked has the source visited
+        else:
+            self._reject(n)
+
+    def _reject(self, n: int) -> None:
+        if self._work_loop is not None and self._work_loop.dispatch.in_ready_phase:  # not if software triggered it
+            self._rejected += n
+            if self._enabled:
+                self._unmask()
