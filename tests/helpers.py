@@ -156,3 +156,19 @@ class Departing(SoftwareInterrupt):
 
     def invalidate(self, reason: str) -> None:
         self.invalidated.append(reason)
+
+
+class LoggedInterrupt(SoftwareInterrupt):
+    """A software interrupt whose line writes down what is done to it, in order."""
+
+    def __init__(self, trigger: Trigger) -> None:
+        self.log: list[str] = []
+        super().__init__(trigger, name=f"logged {trigger.value}")
+
+    def mask(self) -> None:
+        self.log.append("mask")
+        super().mask()
+
+    def unmask(self) -> None:
+        self.log.append("unmask")
+        super().unmask()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
+from helpers import LoggedInterrupt
 from lab_devices import Dummy, load_dummy, rebind_dummy
 from rigs import Rig, dummy_rig, edu_rig, gpio_rig, nothing, software_rig
 
@@ -88,22 +89,6 @@ def level_rig(rig_kind: Kind, request: pytest.FixtureRequest) -> Rig:
 def edge_rig(rig_kind: Kind, request: pytest.FixtureRequest) -> Rig:
     """Every device with an edge-triggered line."""
     return rig_kind.make(request)
-
-
-class LoggedInterrupt(SoftwareInterrupt):
-    """A software interrupt whose line writes down what is done to it, in order."""
-
-    def __init__(self, trigger: Trigger) -> None:
-        self.log: list[str] = []
-        super().__init__(trigger, name=f"logged {trigger.value}")
-
-    def mask(self) -> None:
-        self.log.append("mask")
-        super().mask()
-
-    def unmask(self) -> None:
-        self.log.append("unmask")
-        super().unmask()
 
 
 @pytest.fixture(params=Trigger, ids=lambda trigger: trigger.value)

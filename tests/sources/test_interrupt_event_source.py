@@ -6,7 +6,7 @@ import os
 import threading
 
 import pytest
-from helpers import Background, Stage, attach
+from helpers import Background, LoggedInterrupt, Stage, attach
 
 from uio_workloop import (
     BadArgumentError,
@@ -88,27 +88,11 @@ def test_an_action_can_be_replaced_and_the_next_delivery_uses_it(work_loop, line
 # Mask and unmask
 
 
-class Log(SoftwareInterrupt):
-    """A line that writes down what is done to it, in order."""
-
-    def __init__(self, trigger: Trigger) -> None:
-        self.log: list[str] = []
-        super().__init__(trigger, name="logged")
-
-    def mask(self) -> None:
-        self.log.append("mask")
-        super().mask()
-
-    def unmask(self) -> None:
-        self.log.append("unmask")
-        super().unmask()
-
-
 @pytest.mark.parametrize(
     ("trigger", "order"), [(Trigger.LEVEL, ["action", "unmask"]), (Trigger.EDGE, ["unmask", "action"])]
 )
 def test_level_unmasks_after_the_action_and_edge_before(work_loop, trigger, order):
-    with Log(trigger) as line:
+    with LoggedInterrupt(trigger) as line:
         attach(work_loop, line, lambda sender, count: line.log.append("action"))
         line.log.clear()
         line.cause()
@@ -118,7 +102,7 @@ def test_level_unmasks_after_the_action_and_edge_before(work_loop, trigger, orde
 
 @pytest.mark.parametrize("trigger", Trigger)
 def test_a_line_is_unmasked_again_after_an_action_that_raised(work_loop, trigger):
-    with Log(trigger) as line:
+    with LoggedInterrupt(trigger) as line:
 
         def fail(sender, count):
             raise ValueError
