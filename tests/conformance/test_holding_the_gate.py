@@ -25,7 +25,8 @@ from uio_workloop.clock import monotonic_ns
 from uio_workloop.testing import fence
 
 HOUR_NS = 3_600 * 10**9
-MILLISECOND_NS = 10**6
+LIMIT_NS = 10**8
+"""More than a pass takes on the slowest machine, whose loop is watched, too."""
 
 
 def in_a_client(work_loop: WorkLoop, fn: Callable[..., object]) -> object:
@@ -230,6 +231,14 @@ def hold_the_gate_for(work_loop: WorkLoop, duration_ns: int) -> None:
 
 
 @pytest.fixture
+def strict_loop(work_loop):
+    """A loop on which holding too long is an error, until the test has ended."""
+    work_loop.set_maximum_lock_time(LIMIT_NS, raises=True)
+    yield work_loop
+    work_loop.set_maximum_lock_time(0)
+
+
+@pytest.fixture
 def warnings_of(caplog):
     caplog.set_level(logging.WARNING)
     return lambda: [record for record in caplog.records if record.levelno == logging.WARNING]
@@ -237,25 +246,25 @@ def warnings_of(caplog):
 
 def with_gate(loop: WorkLoop, gate: CommandGate) -> None:
     with loop.gate:
-        hold_the_gate_for(loop, MILLISECOND_NS)
+        hold_the_gate_for(loop, LIMIT_NS)
 
 
 def with_attempt(loop: WorkLoop, gate: CommandGate) -> None:
     with loop.gate.attempt():
-        hold_the_gate_for(loop, MILLISECOND_NS)
+        hold_the_gate_for(loop, LIMIT_NS)
 
 
 def with_within(loop: WorkLoop, gate: CommandGate) -> None:
     with loop.gate.within(Deadline.after(HOUR_NS)):
-        hold_the_gate_for(loop, MILLISECOND_NS)
+        hold_the_gate_for(loop, LIMIT_NS)
 
 
 def through_run_action(loop: WorkLoop, gate: CommandGate) -> None:
-    loop.run_action(hold_the_gate_for, loop, MILLISECOND_NS)
+    loop.run_action(hold_the_gate_for, loop, LIMIT_NS)
 
 
 def through_a_command_gate(loop: WorkLoop, gate: CommandGate) -> None:
-    gate.run_action(hold_the_gate_for, loop, MILLISECOND_NS)
+    gate.run_action(hold_the_gate_for, loop, LIMIT_NS)
 
 
 @pytest.mark.statement(43)
@@ -264,7 +273,7 @@ def test_a_hold_longer_than_the_maximum_is_reported_once_with_the_holders_stack(
     gate = CommandGate()
     work_loop.add_event_source(gate)
     fence(work_loop)
-    work_loop.set_maximum_lock_time(MILLISECOND_NS)
+    work_loop.set_maximum_lock_time(LIMIT_NS)
 
     Background(hold, work_loop, gate).result()
 
@@ -282,7 +291,7 @@ def test_a_hold_within_the_maximum_or_without_one_is_not_reported(work_loop, war
     work_loop.set_maximum_lock_time(maximum_ns)
     before = len(warnings_of())  # setting it takes the gate, for longer than 1 ns
 
-    hold_the_gate_for(work_loop, 2 * MILLISECOND_NS)
+    hold_the_gate_for(work_loop, LIMIT_NS)
 
     assert len(warnings_of()) == before
 
@@ -304,10 +313,10 @@ def test_a_hold_of_exactly_the_maximum_is_not_reported_and_one_nanosecond_more_i
 
 @pytest.mark.statement(43)
 def test_of_nested_holds_only_the_outermost_is_judged(work_loop, warnings_of):
-    work_loop.set_maximum_lock_time(MILLISECOND_NS)
+    work_loop.set_maximum_lock_time(LIMIT_NS)
 
     with work_loop.gate:
-        hold_the_gate_for(work_loop, MILLISECOND_NS)
+        hold_the_gate_for(work_loop, LIMIT_NS)
         assert warnings_of() == []
 
     assert len(warnings_of()) == 1
@@ -315,9 +324,9 @@ def test_of_nested_holds_only_the_outermost_is_judged(work_loop, warnings_of):
 
 @pytest.mark.statement(43)
 def test_an_action_on_the_loops_thread_that_holds_too_long_is_reported_with_its_stack(work_loop, warnings_of, caplog):
-    work_loop.set_maximum_lock_time(100 * MILLISECOND_NS)
+    work_loop.set_maximum_lock_time(LIMIT_NS)
 
-    on_loop(work_loop, hold_the_gate_for, work_loop, 100 * MILLISECOND_NS)
+    on_loop(work_loop, hold_the_gate_for, work_loop, LIMIT_NS)
     fence(work_loop)
 
     (report,) = warnings_of()
@@ -326,36 +335,30 @@ def test_an_action_on_the_loops_thread_that_holds_too_long_is_reported_with_its_
 
 
 @pytest.mark.statement(43)
-def test_a_client_that_holds_too_long_can_be_made_to_hear_of_it(work_loop, warnings_of):
-    work_loop.set_maximum_lock_time(MILLISECOND_NS, raises=True)
-
+def test_a_client_that_holds_too_long_can_be_made_to_hear_of_it(strict_loop, warnings_of):
     with pytest.raises(HoldTimeError, match="under test"):
-        hold_the_gate_for(work_loop, MILLISECOND_NS)
+        hold_the_gate_for(strict_loop, LIMIT_NS)
 
     assert warnings_of() == []
-    Background(work_loop.run_action, int).result()
+    Background(strict_loop.run_action, int).result()
 
 
 @pytest.mark.statement(43)
-def test_a_holder_that_raises_is_not_answered_with_a_hold_time_error(work_loop):
-    work_loop.set_maximum_lock_time(MILLISECOND_NS, raises=True)
-
+def test_a_holder_that_raises_is_not_answered_with_a_hold_time_error(strict_loop):
     def hold_and_fail() -> None:
-        hold_the_gate_for(work_loop, MILLISECOND_NS)
+        hold_the_gate_for(strict_loop, LIMIT_NS)
         raise KeyError
 
     with pytest.raises(KeyError):
-        work_loop.run_action(hold_and_fail)
-    assert gate_is_free(work_loop)
+        strict_loop.run_action(hold_and_fail)
+    assert gate_is_free(strict_loop)
 
 
 @pytest.mark.statement(43)
-def test_a_hold_time_error_does_not_end_the_loops_thread(work_loop, seen, line, caplog):
-    work_loop.set_maximum_lock_time(MILLISECOND_NS, raises=True)
-    on_loop(work_loop, hold_the_gate_for, work_loop, MILLISECOND_NS)
-    work_loop.set_maximum_lock_time(0)
+def test_a_hold_time_error_does_not_end_the_loops_thread(strict_loop, seen, line, caplog):
+    on_loop(strict_loop, hold_the_gate_for, strict_loop, LIMIT_NS)
 
-    attach(work_loop, line, seen)
+    attach(strict_loop, line, seen)
     line.cause()
     seen.wait_for_calls(1)
     assert "under test" in caplog.text
@@ -363,7 +366,7 @@ def test_a_hold_time_error_does_not_end_the_loops_thread(work_loop, seen, line, 
 
 @pytest.mark.statement(44)
 def test_the_time_asleep_on_the_gate_does_not_count(work_loop, warnings_of):
-    work_loop.set_maximum_lock_time(200 * MILLISECOND_NS)
+    work_loop.set_maximum_lock_time(2 * LIMIT_NS)
     about_to = Stage()
 
     def doze() -> None:
@@ -372,7 +375,7 @@ def test_the_time_asleep_on_the_gate_does_not_count(work_loop, warnings_of):
 
     sleeper = Background(work_loop.run_action, doze)
     about_to.await_reached()
-    until = monotonic_ns() + 200 * MILLISECOND_NS
+    until = monotonic_ns() + 2 * LIMIT_NS
     while monotonic_ns() <= until:
         fence(work_loop)
     work_loop.gate.wakeup("token")
@@ -383,10 +386,10 @@ def test_the_time_asleep_on_the_gate_does_not_count(work_loop, warnings_of):
 
 @pytest.mark.statement(44)
 def test_the_time_before_a_sleep_and_the_time_after_it_count_as_one_hold(work_loop, warnings_of):
-    work_loop.set_maximum_lock_time(MILLISECOND_NS)
+    work_loop.set_maximum_lock_time(LIMIT_NS)
 
     with work_loop.gate:
-        hold_the_gate_for(work_loop, MILLISECOND_NS)
+        hold_the_gate_for(work_loop, LIMIT_NS)
         work_loop.gate.sleep("token", Deadline(1))
         assert warnings_of() == []
 
