@@ -117,6 +117,7 @@ class Subject:
         self.loop: WorkLoop | None = None
         self.silences = {ON_NO_LOOP, *silences}
         self.calls = 0
+        self._in_call = False
         self.order: Callable[[], object] | None = None
         """What the next call of the action does besides."""
         self._turnstile = turnstile
@@ -135,6 +136,11 @@ class Subject:
     @property
     def silent(self) -> bool:
         return bool(self.silences)
+
+    @property
+    def settled(self) -> bool:
+        """Whether everything happened that has to."""
+        return True
 
     def add(self, loop: WorkLoop) -> None:
         refused = ClosedError if self.closed else AlreadyAttachedError if self.loop is not None else None
@@ -173,6 +179,9 @@ class Subject:
         """Let go of everything."""
         self.close()
 
+    def provoke(self) -> None:
+        """Do what makes its action be called, if it is not silent."""
+
     def check_book(self) -> None:
         """The source says of itself what the book says of it. Context: gate held, so that no action is under way."""
         assert self.source.closed == self.closed
@@ -185,6 +194,9 @@ class Subject:
         try:
             with self._turnstile.passage(sender.work_loop, self.name):
                 self._check_silence("was called")
+                if self._in_call:
+                    self._turnstile.complain(f"{self.name} was called again before its action had returned")
+                self._in_call = True
                 self.calls += 1
                 yield
                 os.sched_yield()  # if whoever silences us does not wait for us, let him be quicker
@@ -194,6 +206,7 @@ class Subject:
                 else:
                     order()
         finally:
+            self._in_call = False
             with self._turnstile.changed:
                 self._turnstile.changed.notify_all()
 
@@ -223,6 +236,9 @@ class InterruptSubject(Subject):
             self._count(-n)
             raise
 
+    def provoke(self) -> None:
+        self.cause()
+
     @property
     def refuses_interrupts(self) -> type[WorkLoopError] | None:
         """What cause() is refused with."""
@@ -235,7 +251,6 @@ class InterruptSubject(Subject):
 
     @property
     def settled(self) -> bool:
-        """Whether everything was delivered that has to be."""
         return self.silent or self.delivered + self.rejected == self.caused
 
     @property
@@ -266,17 +281,46 @@ class InterruptSubject(Subject):
                 self._turnstile.complain(f"{self.name} delivered {self.delivered}, {self.caused} were caused")
 
 
+class ObedientLine(SoftwareInterrupt):
+    """An eventfd that is silent while it is masked, as hardware is: what is caused then comes when it is unmasked."""
+
+    def __init__(self, trigger: Trigger, name: str) -> None:
+        super().__init__(trigger, name=name)
+        self._held_back = 0
+
+    def cause(self, n: int = 1) -> None:
+        with self._lock:
+            self.fileno()  # closed: say so
+            self._held_back += n
+            if not self.masked:
+                self._let_go()
+
+    def unmask(self) -> None:
+        with self._lock:
+            super().unmask()
+            self._let_go()
+
+    def _let_go(self) -> None:
+        n, self._held_back = self._held_back, 0
+        if n:
+            super().cause(n)
+
+
 class LineSubject(InterruptSubject):
-    """A source on an eventfd."""
+    """A source on a line."""
 
     def __init__(self, turnstile: Turnstile, name: str, trigger: Trigger) -> None:
         super().__init__(turnstile, name, NOT_ENABLED)
-        self.line = SoftwareInterrupt(trigger, name=name)
+        self.line = ObedientLine(trigger, name)
         self.source = self._make_source()
 
     def dispose(self) -> None:
         self.line.close()  # closes the source first
         super().dispose()
+
+    def check_book(self) -> None:
+        super().check_book()
+        assert self.line.masked or self.enabled, f"{self} is open"
 
     def _make_source(self) -> InterruptEventSource:
         return InterruptEventSource(self.line, self._action)
@@ -286,13 +330,17 @@ class LineSubject(InterruptSubject):
 
 
 class FilterSubject(LineSubject):
-    """A source on an eventfd whose filter says no every third time."""
+    """A source on a line whose filter says no every third time."""
 
     asked = 0
 
     @property
     def rejected(self) -> int:
         return self.source.statistics.rejected
+
+    @property
+    def settled(self) -> bool:
+        return super().settled and (self.silent or self.rejected >= self.asked // 3)  # one at least with every no
 
     def _make_source(self) -> InterruptEventSource:
         return FilterInterruptEventSource(self.line, self._action, self._filter)
@@ -345,6 +393,9 @@ class TimerSubject(Subject):
         with holding_the_gate_of(self.loop):  # armed and in the book in one step
             self._arm(delay_ns, by_instant, leeway_ns, continuous)
 
+    def provoke(self) -> None:
+        self.arm(0)
+
     def cancel(self) -> None:
         self.source.cancel_timeout()
         self.silences.add(CANCELLED)
@@ -385,6 +436,8 @@ class TimerSubject(Subject):
         with self._call(sender):
             due, self.due = self.due, None
             self.fired += 1
+            if sender.abstime:
+                self._turnstile.complain(f"{self.name} is still armed while it fires")
             if due is None:
                 self._turnstile.complain(f"{self.name} fired without being armed")
             elif (early := due - self.clock()) > 0:
