@@ -282,7 +282,10 @@ class InterruptSubject(Subject):
 
 
 class ObedientLine(SoftwareInterrupt):
-    """An eventfd that is silent while it is masked, as hardware is: what is caused then comes when it is unmasked."""
+    """An eventfd that is silent while it is masked, as hardware is: what is caused then comes when it is unmasked.
+
+    Every interrupt masks it, whatever its trigger, as uio_pdrv_genirq does.
+    """
 
     def __init__(self, trigger: Trigger, name: str) -> None:
         super().__init__(trigger, name=name)
@@ -294,6 +297,11 @@ class ObedientLine(SoftwareInterrupt):
             self._held_back += n
             if not self.masked:
                 self._let_go()
+
+    def drain(self) -> int:
+        count = super().drain()
+        self.masked = self.masked or count > 0
+        return count
 
     def unmask(self) -> None:
         with self._lock:

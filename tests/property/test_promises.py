@@ -59,7 +59,7 @@ STEPS = int(os.environ.get("UIO_WORKLOOP_PROPERTY_STEPS", "10000"))
 STEPS_EACH = 100
 FAR_NS = 3_600 * SECOND_NS
 SETTINGS = settings(
-    max_examples=STEPS * 11 // 10 // STEPS_EACH,  # some examples end early
+    max_examples=STEPS * 14 // 10 // STEPS_EACH,  # some end early
     stateful_step_count=STEPS_EACH,
     derandomize="UIO_WORKLOOP_PROPERTY_STEPS" not in os.environ,
     phases=[Phase.generate, Phase.shrink],
@@ -111,6 +111,11 @@ class Stalled:
     worker: Worker
     door: DoorSubject
     outcome: Future[int]
+
+
+def give_turns(n: int) -> None:
+    for _ in range(n):
+        os.sched_yield()
 
 
 class Promises(RuleBasedStateMachine):
@@ -308,34 +313,27 @@ class Promises(RuleBasedStateMachine):
 
     # At once
 
-    @rule(
-        worker=workers,
-        which=st.integers(0, len(INTERRUPTS) + len(TIMERS) - 1),
-        how=st.sampled_from(["disable", "remove", "cancel"]),
-        turns=st.lists(st.integers(0, 8), min_size=1, max_size=8),
-    )
-    def silence_it_as_it_is_called(self, worker: int, which: int, how: str, turns: list[int]) -> None:
-        """Again and again, and with other threads given a different number of turns in between."""
-        subject = self.subjects[which]
-        if subject.closed:
-            return
-        silence = {
-            "disable": subject.disable,
-            "remove": lambda: subject.remove(self.loop),
-            "cancel": subject.cancel if isinstance(subject, TimerSubject) else subject.disable,
-        }[how]
+    @rule(worker=workers, which=interrupts, turns=st.integers(0, 8), removed=st.booleans())
+    def disable_it_as_it_is_called(self, worker: int, which: int, turns: int, removed: bool) -> None:
+        subject = self.interrupt(which)
+        silence = (lambda: subject.remove(self.loop)) if removed else subject.disable
+        self.let(worker, lambda: self.provoke_and_silence(subject, silence, turns))
 
-        def provoke_and_silence() -> None:
-            for n in turns:
-                if subject.loop is None:
-                    subject.add(self.loop)
-                subject.enable()
-                subject.provoke()
-                for _ in range(n):
-                    os.sched_yield()
-                silence()
+    @rule(worker=workers, which=timers, turns=st.integers(0, 8))
+    def cancel_it_as_it_fires(self, worker: int, which: int, turns: int) -> None:
+        subject = self.timer(which)
+        self.let(worker, lambda: self.provoke_and_silence(subject, subject.cancel, turns))
 
-        self.let(worker, provoke_and_silence)
+    def provoke_and_silence(self, subject: Subject, silence: Callable[[], object], turns: int) -> None:
+        """Several times, with more and more turns for the other threads in between, so that one time it is close."""
+        for n in range(turns, turns + 6) if not subject.closed else ():
+            if subject.loop is None:
+                subject.add(self.loop)
+            subject.enable()
+            subject.provoke()
+            give_turns(n)
+            silence()
+            give_turns(4)  # an opportunity to break the promise
 
     @rule(
         worker=workers,
@@ -541,6 +539,13 @@ class Promises(RuleBasedStateMachine):
         self.asleep.append(Sleeper(sleeper, token, sleeper.do(sleep)))
         assert going.wait(DEADLINE_S)
 
+    @precondition(lambda self: len(self.blocked) < MOST_BLOCKED - 1)
+    @rule(worker=workers, token=tokens)
+    def wake_up_the_older_of_two(self, worker: int, token: str) -> None:
+        self.go_to_sleep(worker, token, for_ever=True)
+        self.go_to_sleep(worker, token, for_ever=False)
+        self.wake_up(worker, token, one=True)
+
     @rule(worker=workers, token=tokens, one=st.booleans())
     def wake_up(self, worker: int, token: str, one: bool) -> None:
         expected = [sleeper for sleeper in self.asleep if sleeper.token == token][: 1 if one else None]
@@ -653,7 +658,7 @@ def _hypothesis_leaves_no_files(tmp_path):
 
 
 @pytest.mark.usefixtures("_hypothesis_leaves_no_files")
-@pytest.mark.timeout(420)  # seconds; hypothesis takes up to 300 of them to make a failure short
+@pytest.mark.timeout(400 + STEPS // 50)  # seconds; hypothesis takes up to 300 of them to make a failure short
 def test_whatever_several_threads_do_the_loop_keeps_its_promises(show, monkeypatch):
     monkeypatch.setattr(Promises, "seen", Counter())
     began_ns = monotonic_ns()
