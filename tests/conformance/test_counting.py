@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from rigs import put_to_work
 
-from uio_workloop import InterruptEventSource
+from uio_workloop import BadArgumentError, InterruptEventSource
 from uio_workloop.clock import monotonic_ns
 from uio_workloop.testing import fence
 
@@ -259,3 +259,12 @@ def test_the_time_of_an_interrupt_is_not_before_its_cause_and_not_after_its_acti
     seen.wait_for_calls(1)
 
     assert caused_ns <= source.primary_interrupt_timestamp <= action_ns[0]
+
+
+@pytest.mark.parametrize(("n", "error"), [(0, BadArgumentError), (-1, BadArgumentError), (1.5, TypeError)])
+def test_triggering_with_what_is_no_number_of_interrupts_is_refused_and_counts_nothing(work_loop, seen, n, error):
+    source = InterruptEventSource(None, seen)
+    work_loop.add_event_source(source)
+    with pytest.raises(error):
+        source.interrupt_occurred(n=n)
+    assert source.producer_count == 0

@@ -365,3 +365,20 @@ def test_the_filter_of_a_source_can_be_asked_for_and_not_replaced(rig, work_loop
     assert source.filter_action is yes
     with pytest.raises(AttributeError):
         source.filter_action = None
+
+
+class Undecided:
+    def __bool__(self):
+        raise ValueError
+
+
+@pytest.mark.statement(80)
+def test_an_answer_that_is_neither_true_nor_false_is_a_no_and_an_error(rig, work_loop, seen):
+    asked = Filter(rig, Undecided())
+    source = rig.attach_filter(work_loop, seen, asked)
+    rig.cause()
+    asked.await_call()
+    fence(work_loop)
+
+    assert (source.statistics.rejected, source.statistics.errors, seen.calls) == (1, 1, [])
+    assert rig.seems_open()

@@ -6,7 +6,7 @@ import os
 import threading
 
 import pytest
-from helpers import Background, LoggedInterrupt, Stage, attach
+from helpers import DEADLINE_S, Background, LoggedInterrupt, Stage, attach
 
 from uio_workloop import (
     BadArgumentError,
@@ -308,6 +308,67 @@ def test_a_provider_closed_while_a_source_is_being_made_refuses_the_source(seen)
 def test_causing_no_interrupt_or_more_than_the_kernel_holds_is_refused(line, n):
     with pytest.raises(BadArgumentError, match=f"cannot cause {n} interrupts on line: n is 1 to "):
         line.cause(n)
+
+
+# What cannot be delivered now
+
+
+class Counted(InterruptEventSource):
+    """Counts how often it is looked at."""
+
+    looked = 0
+
+    def on_ready(self):
+        self.looked += 1
+        return super().on_ready()
+
+
+FEW = 4  # when it is ready, and once more before the loop sleeps
+
+
+def test_interrupts_that_have_no_action_to_go_to_are_not_looked_at_again_and_again(work_loop, edge_line, seen):
+    source = Counted(edge_line, None)
+    work_loop.add_event_source(source)
+    source.enable()
+    edge_line.cause()
+    fence(work_loop)
+    fence(work_loop)  # the loop may have been about to look again when the first was passed
+    assert source.looked <= FEW
+
+    source.set_action(seen)
+    seen.wait_for_total(1)
+
+
+def test_interrupts_during_an_action_asleep_on_a_client_are_not_looked_at_again_and_again(
+    work_loop, edge_line, seen
+):
+    dozing = threading.Event()
+
+    def doze(sender, count):
+        if not dozing.is_set():
+            dozing.set()
+            work_loop.gate.sleep("token")
+        seen(sender, count)
+
+    def run_the_action_here():
+        with work_loop.gate:
+            edge_line.cause()
+            work_loop.run_event_sources()
+
+    source = Counted(edge_line, doze)
+    work_loop.add_event_source(source)
+    source.enable()
+    client = Background(run_the_action_here)
+    assert dozing.wait(DEADLINE_S)
+    before = source.looked
+    edge_line.cause()
+    fence(work_loop)
+    fence(work_loop)
+    assert source.looked - before <= FEW
+
+    work_loop.gate.wakeup("token")
+    client.result()
+    seen.wait_for_total(2)
 
 
 # A device that leaves

@@ -101,5 +101,21 @@ def test_a_shared_line_that_is_disabled_silences_its_clients(work_loop, line, se
     client.enable()
     assert work_loop.run_event_sources()
     assert seen.calls == []
+    assert line.masked
     shared.enable()
     seen.wait_for_total(2)
+    fence(work_loop)
+    assert not line.masked
+
+
+@pytest.mark.parametrize("shared_first", [True, False])
+def test_a_shared_line_is_open_again_after_all_were_disabled_and_enabled(work_loop, line, seen, shared_first):
+    shared = SharedInterrupt(line)
+    client = InterruptEventSource(shared, seen)
+    for each in (shared, client) if shared_first else (client, shared):
+        work_loop.add_event_source(each)
+    client.enable()
+    work_loop.disable_all_interrupts()
+    assert line.masked
+    work_loop.enable_all_interrupts()
+    assert not line.masked

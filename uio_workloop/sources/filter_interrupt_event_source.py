@@ -97,7 +97,7 @@ class FilterInterruptEventSource(InterruptEventSource):
 
     def _ask(self, n: int) -> None:
         try:
-            mine = self._filter(self)
+            mine = bool(self._filter(self))
         except BaseException:
             self._filter_raised = True
             self._reject(n)

@@ -21,6 +21,7 @@ user disabled is never unmasked behind his back.
 
 from __future__ import annotations
 
+import operator
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -236,7 +237,7 @@ class InterruptEventSource(EventSource):
                 self.disable_interrupt_occurred(self._provider, self._index, n)
             else:
                 self.normal_interrupt_occurred(self._provider, self._index, n)
-        return self._pending
+        return bool(self._occurred)  # what is pending but cannot be delivered now must not keep the loop awake
 
     def normal_interrupt_occurred(self, provider: InterruptProvider | None, source: int, n: int = 1) -> None:
         """`n` interrupts of an edge-triggered line came; count them. Override it to do more, or to count differently.
@@ -273,7 +274,7 @@ class InterruptEventSource(EventSource):
         loop.dispatch.signal(self)
 
     def _loop_to_trigger_on(self, n: int) -> WorkLoop:
-        if n < 1:
+        if operator.index(n) < 1:
             raise BadArgumentError(f"cannot trigger {self._name} with {n} interrupts: there is 1 or more")
         loop = self._work_loop
         if loop is None:

@@ -25,6 +25,7 @@ from uio_workloop.errors import (
 from uio_workloop.interrupts.claim import Claimant
 from uio_workloop.interrupts.interrupt_line import InterruptLine, InterruptProvider, Trigger
 from uio_workloop.loop.event_source import EventSource
+from uio_workloop.loop.work_loop import WorkLoop
 
 
 class SharedInterrupt(EventSource):
@@ -119,10 +120,13 @@ class SharedInterrupt(EventSource):
             raise NotAttachedError(f"cannot enable {client.name}: add {self.name} to its work loop first")
         if client.work_loop is not loop:
             raise UsageError(f"cannot enable {client.name}: it is not on work loop {loop.name!r}, as {self.name} is")
+        self._resume(loop)
+
+    def _resume(self, loop: WorkLoop) -> None:
         if self.enabled:
             loop.dispatch.look_now(self)  # while the line is still masked: see InterruptEventSource._arm
             loop.dispatch.watch(self)
-        self.open_line()
+            self.open_line()
 
     def open_line(self) -> None:
         """Open the line if nobody has a reason against it. Context: gate held, or ready phase."""
@@ -167,8 +171,12 @@ class SharedInterrupt(EventSource):
         self.open_line()
         return wanted
 
-    def _arm(self) -> None:
-        self.open_line()
+    def enable(self) -> None:
+        """Listen again, if no client is disabled. Context: any thread; takes the gate."""
+        with self._gate():
+            super().enable()
+            if self._work_loop is not None:
+                self._resume(self._work_loop)
 
     def _disarm(self) -> None:
         with suppress(DeviceGoneError):  # a line that is gone is silent
