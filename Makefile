@@ -22,10 +22,10 @@ demo: $(VENV)/.installed ## interrupts and a timer for SECONDS=10; DEVICE=/dev/u
 
 test: lab-packages test-host test-lab ## every test: on this machine, then in a virtual machine with real interrupts
 
-test-host: $(VENV)/.installed
+test-host: $(VENV)/.installed ## the tests of this machine alone, in a minute and a half; no virtual machine
 	$(PY) -m pytest tests --ignore=tests/lab --ignore=tests/suspend
 
-test-lab: lab-packages
+test-lab: lab-packages ## the tests on real interrupts alone, in a virtual machine
 	UIO_WORKLOOP_REQUIRE_LAB=1 $(PY) -m uio_workloop.testing.lab -- $(PY) -m pytest -p no:cacheprovider tests/lab tests/conformance
 	UIO_WORKLOOP_REQUIRE_LAB=1 $(PY) -m pytest tests/suspend
 

@@ -28,7 +28,8 @@ class LineSource(EventSource):
     def on_ready(self) -> bool:  # gate open
         data = os.read(self._fd, 4096)
         if not data:
-            raise DeviceGoneError("the writer has left")  # terminates the source
+            self._lines.extend(line for line in [self._rest] if line)
+            raise DeviceGoneError("the writer has left")  # terminates the source, once it has delivered
         *lines, self._rest = (self._rest + data).split(b"\n")
         self._lines.extend(lines)
         return bool(self._lines)

@@ -21,7 +21,7 @@ from uio_workloop.testing.lab import guest
 TESTS = Path(__file__).parent
 DIFFERENCES_PAGE = TESTS.parent / "docs" / "iokit.md"
 STATEMENTS = range(1, 165)
-LONGEST_TEXT = 130
+LONGEST_TEXT = 160
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +87,13 @@ def _numbers(decorator: ast.expr) -> Iterator[int]:
 
 
 def deliberate_differences(page: Path = DIFFERENCES_PAGE) -> dict[int, str]:
-    """What happens here instead, by statement: the last cell of each row of the table."""
+    """What differs, by statement: what it says, and what happens here."""
     if not page.exists():
         return {}
     differences = {}
-    for numbers, _, here in _rows(page.read_text().splitlines()):
+    for numbers, said, here in _rows(page.read_text().splitlines()):
         for number in re.findall(r"\d+", numbers):
-            differences[int(number)] = here
+            differences[int(number)] = f"{said}; here: {here}"
     return differences
 
 
@@ -168,7 +168,7 @@ def _verdict(number: int, run: Run, tests: Sequence[WrittenTest], differences: d
         return "difference", differences[number]
     if not showing:
         return "MISSING", ""
-    more = f" (and {len(showing) - 1} more)" if len(showing) > 1 else ""
+    more = f" (and {len(showing) - 1} more tests)" if len(showing) > 1 else ""
     said = sentence(showing[0].function) + more
     if any(outcome.passed for outcome in outcomes):
         return "pass", said

@@ -15,15 +15,23 @@ LARGEST_BITS: Final = 40  # of buckets; they tell durations apart up to 2^45 ns,
 class InterruptStatistics:
     """What an interrupt source has seen.
 
+    interrupts: drained from the line; what software triggered (`interrupt_occurred`, `signal_interrupt`) is not among
+        them, what a filter rejected is.
+    delivered: the sum of the counts of all calls of the action that have returned.
+    action_calls: how many calls that were, with the one that runs.
+    rejected: what a filter said no to.
+    errors: exceptions from the source's code.
+    lost: gaps the kernel admits to; never our guess.
+
     IOKit: IOInterruptAccountingData, first-level and second-level counts.
     """
 
-    interrupts: int  # drained from the line; what software triggered is not among them
-    delivered: int  # to the action, which has returned
+    interrupts: int
+    delivered: int
     action_calls: int
-    rejected: int  # by the filter
-    errors: int  # exceptions from the source's code
-    lost: int  # gaps the kernel admits to; never our guess
+    rejected: int
+    errors: int
+    lost: int
 
     @property
     def coalesced(self) -> int:

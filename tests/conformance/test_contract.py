@@ -62,7 +62,11 @@ def test_marks_are_found_in_sources_whether_selected_or_not(tmp_path):
 def test_differences_are_read_from_the_table_under_their_heading_only(tmp_path):
     page = tmp_path / "iokit.md"
     page.write_text(TABLE)
-    assert deliberate_differences(page) == {2: "raises, so that `a \\| b` can be read", 3: "something", 4: "something"}
+    assert deliberate_differences(page) == {
+        2: "crashes; here: raises, so that `a \\| b` can be read",
+        3: "nothing; here: something",
+        4: "nothing; here: something",
+    }
 
 
 def test_a_row_of_another_shape_is_refused(tmp_path):
@@ -75,7 +79,7 @@ def test_a_row_of_another_shape_is_refused(tmp_path):
 def test_a_whole_run_says_something_of_every_statement():
     lines = contract(ran(FIRST, BOTH), [FIRST, BOTH, LAB], {2: "something else"}, in_lab=False)
     assert lines[:4] == [
-        "    1 pass        the first is true (and 1 more)",
+        "    1 pass        the first is true (and 1 more tests)",
         "    2 difference  something else",
         "    3 elsewhere   in tests/lab: only there",
         "    4 MISSING",
@@ -97,7 +101,7 @@ def test_a_part_of_the_suite_speaks_of_that_part_only():
 def test_a_whole_run_in_the_lab_is_of_these_tests_and_the_labs():
     lines = contract(ran(FIRST, BOTH, LAB), [FIRST, BOTH, LAB, HOST, ALONE], {}, in_lab=True)
     assert lines[:5] == [
-        "    1 pass        the first is true (and 1 more)",
+        "    1 pass        the first is true (and 1 more tests)",
         "    2 pass        two at once",
         "    3 pass        only there",
         "    4 elsewhere   in tests/loop: only on the host",

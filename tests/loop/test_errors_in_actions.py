@@ -55,6 +55,23 @@ def test_a_run_of_errors_disables_the_source_and_not_the_loop(line, edge_line, s
         )
 
 
+def test_enabling_a_source_that_was_disabled_starts_the_run_anew(line):
+    calls: list[int] = []
+
+    def fail(sender, count):
+        calls.append(count)
+        raise ValueError
+
+    with WorkLoop("under test", max_consecutive_errors=3) as work_loop:
+        source = attach(work_loop, line, fail)
+        for run in (1, 2):
+            while source.enabled:
+                line.cause()
+                fence(work_loop)
+            assert len(calls) == 3 * run
+            source.enable()
+
+
 def test_a_success_between_errors_starts_the_run_anew(line, seen):
     with WorkLoop(max_consecutive_errors=2, on_error=None) as loop:
 

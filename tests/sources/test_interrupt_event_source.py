@@ -339,9 +339,7 @@ def test_interrupts_that_have_no_action_to_go_to_are_not_looked_at_again_and_aga
     seen.wait_for_total(1)
 
 
-def test_interrupts_during_an_action_asleep_on_a_client_are_not_looked_at_again_and_again(
-    work_loop, edge_line, seen
-):
+def test_interrupts_during_an_action_asleep_on_a_client_are_not_looked_at_again_and_again(work_loop, edge_line, seen):
     dozing = threading.Event()
 
     def doze(sender, count):

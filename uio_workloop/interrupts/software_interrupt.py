@@ -30,7 +30,12 @@ class SoftwareInterrupt:
 
     def __init__(self, trigger: Trigger = Trigger.EDGE, *, name: str = "software interrupt") -> None:
         self.name = name
-        self.trigger = trigger
+        try:
+            self.trigger = Trigger(trigger)
+        except ValueError:
+            raise BadArgumentError(
+                f"{name} cannot be {trigger!r}-triggered; write Trigger.LEVEL or Trigger.EDGE"
+            ) from None
         self.lost = 0  # an eventfd adds up in 64 bits; it has nothing to lose
         self.masked = True
         self._claim = Claim(name)

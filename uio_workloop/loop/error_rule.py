@@ -39,7 +39,11 @@ class ErrorRule:
                 log.exception("%s: on_error raised; the default rule applies", source.name)
         log.error("%s: %s raised", source.name, where, exc_info=error)
         if in_a_row >= self._limit and source.enabled:
-            source.disable()
             log.error(
                 "%s: disabled after %d errors in a row; enable() it when the cause is gone", source.name, in_a_row
             )
+            try:
+                source.disable()
+            except BaseException:  # its line or descriptor may be broken, too; the loop is not
+                source._enabled = False
+                log.exception("%s: disable() raised", source.name)

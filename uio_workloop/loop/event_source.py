@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from threading import Lock
+from threading import RLock
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from uio_workloop.errors import AlreadyAttachedError, ClosedError, NotAttachedError, WorkLoopError
+from uio_workloop.errors import AlreadyAttachedError, BadArgumentError, ClosedError, NotAttachedError, WorkLoopError
 
 if TYPE_CHECKING:
     from uio_workloop.loop.work_loop import WorkLoop
-
-_attachment = Lock()  # makes "is it on a loop, is it closed" and what follows from the answer one step
 
 
 class EventSource:
@@ -24,8 +22,11 @@ class EventSource:
 
     Args:
         action: called as `action(sender, ...)`; what follows the sender is the subclass's business.
-        owner: only kept, for `source.owner`; a bound method as action carries its owner anyway.
+        owner: only kept, as attribute `owner`; a bound method as action carries its owner anyway.
         name: for messages and logs.
+
+    Attributes of yours are `refcon`, never touched, and `on_terminated`, called as `on_terminated(sender)`, once, under
+    the gate, when the device behind the source has left.
 
     Context: on a loop, everything here takes that loop's gate for itself unless it says otherwise.
     IOKit: IOEventSource. Born enabled like it; interrupt sources differ.
@@ -33,17 +34,18 @@ class EventSource:
 
     is_interrupt: ClassVar[bool] = False
     on_terminated: Callable[[Any], object] | None = None
-    """Yours to set: called as `on_terminated(sender)`, once, under the gate, when the device behind has left."""
 
     def __init__(
         self, action: Callable[..., object] | None = None, *, owner: object = None, name: str | None = None
     ) -> None:
+        if action is not None and not callable(action):
+            raise BadArgumentError(f"{type(self).__name__} cannot call {action!r}: its action is a function or None")
         self.owner = owner
         self.refcon: object = None
-        """Yours, untouched. IOKit: setRefcon, getRefcon."""
         self._action = action
         self._name = name or type(self).__name__
         self._work_loop: WorkLoop | None = None
+        self._attachment = RLock()  # held while a source that is on no loop has to stay on none; inside the gate
         self._enabled = True
         self._closed = False
         self._termination: WorkLoopError | None = None
@@ -51,7 +53,7 @@ class EventSource:
         self._errors_in_a_row = 0
 
     def __repr__(self) -> str:
-        state = "closed" if self._closed else "enabled" if self._enabled else "disabled"
+        state = "closed" if self._closed else "enabled" if self.enabled else "disabled"
         return f"<{type(self).__name__} {self._name!r} {state}>"
 
     @property
@@ -72,10 +74,12 @@ class EventSource:
         Context: any thread; takes the gate.
         IOKit: IOEventSource::setAction.
         """
-        with self._gate():
+        if action is not None and not callable(action):
+            raise BadArgumentError(f"{self._name} cannot call {action!r}: its action is a function or None")
+        with self._gate() as loop:
             self._action = action
-            if self._work_loop is not None:
-                self._work_loop.dispatch.signal(self)
+            if loop is not None:
+                loop.dispatch.signal(self)
 
     @property
     def enabled(self) -> bool:
@@ -108,17 +112,19 @@ class EventSource:
             ClosedError: the source was closed, or its device left.
         IOKit: IOEventSource::enable.
         """
-        self._check_open("enable")
-        loop = self._work_loop
-        if loop is None:
-            self._enable_on_no_loop()
-            return
-        with loop.gate:
-            self._check_attached(loop, "enable")
-            self._arm()
-            if not self._enabled:
-                self._enabled = True
-                loop.dispatch.watch(self)
+        with self._gate() as loop:
+            self._check_open("enable")
+            if loop is None:
+                self._enable_on_no_loop()
+                return
+            self._errors_in_a_row = 0
+            was_enabled, self._enabled = self._enabled, True
+            try:
+                self._arm(afresh=not was_enabled)
+            except BaseException:
+                self._enabled = was_enabled
+                raise
+            loop.dispatch.watch(self)
             loop.dispatch.signal(self)
 
     def disable(self) -> None:
@@ -128,12 +134,10 @@ class EventSource:
         while it sleeps on the gate.
         IOKit: IOEventSource::disable, which promises less.
         """
-        loop = self._work_loop
-        if loop is None:
-            self._enabled = False
-            return
-        with loop.gate:
-            if self._enabled and self._work_loop is loop:
+        with self._gate() as loop:
+            if loop is None:
+                self._enabled = False
+            elif self._enabled:
                 with loop.dispatch.between_ready_phases:  # no filter may open the line behind our back
                     self._fall_silent(loop)
 
@@ -162,14 +166,13 @@ class EventSource:
         while it sleeps on the gate.
         IOKit: release.
         """
-        loop = self._work_loop
-        if loop is None:
-            self._release_once()
-            return
-        with loop.gate:
-            if self in loop:
+        with self._gate() as loop:
+            if loop is not None and self in loop:
                 loop.remove_event_source(self)
-            self._release_once()
+            first, self._closed = not self._closed, True
+            self._enabled = False
+            if first:
+                self.free()
 
     def __enter__(self) -> Self:
         return self
@@ -214,8 +217,12 @@ class EventSource:
     def _enable_on_no_loop(self) -> None:
         self._enabled = True
 
-    def _arm(self) -> None:
-        """Open the line, start the clock: `enable()` on a loop, gate held. Enabling twice arms twice."""
+    def _arm(self, *, afresh: bool = False) -> None:
+        """Open the line, start the clock: `enable()` on a loop, gate held. Enabling twice arms twice.
+
+        Args:
+            afresh: the source was disabled until now; `enabled` is true already, and may be false again afterwards.
+        """
 
     def _disarm(self) -> None:
         """Undo `_arm`: `disable()` on a loop, gate held."""
@@ -251,7 +258,7 @@ class EventSource:
             AlreadyAttachedError: the source is on a loop.
             ClosedError: it was closed.
         """
-        with _attachment:
+        with self._attachment:
             if self._work_loop is not None:
                 where = "this work loop" if self._work_loop is work_loop else f"work loop {self._work_loop.name!r}"
                 raise AlreadyAttachedError(f"{self._name} is on {where} already; remove it there first")
@@ -267,29 +274,24 @@ class EventSource:
         self._errors_in_a_row += 1
         return self._errors_in_a_row
 
-    def _release_once(self) -> None:
-        with _attachment:
-            first, self._closed = not self._closed, True
-        if first:
-            self._enabled = False
-            self.free()
-
     @contextmanager
-    def _gate(self) -> Iterator[None]:
-        """The gate of the loop the source is on, if it is on one."""
-        loop = self._work_loop
-        if loop is None:
-            yield
-        else:
-            with loop.gate:
-                yield
+    def _gate(self) -> Iterator[WorkLoop | None]:
+        """For a `with` block stay on the loop, whose gate is held, or on none."""
+        while True:
+            loop = self._work_loop
+            if loop is not None:
+                with loop.gate:
+                    if self._work_loop is loop:  # it may have moved while we waited
+                        yield loop
+                        return
+            else:
+                with self._attachment:
+                    if self._work_loop is None:
+                        yield None
+                        return
 
     def _check_open(self, operation: str) -> None:
         if self._termination is not None:
             raise ClosedError(f"cannot {operation} {self._name}: its device has left") from self._termination
         if self._closed:
             raise ClosedError(f"cannot {operation} {self._name}: it is closed; make a new one")
-
-    def _check_attached(self, loop: WorkLoop, operation: str) -> None:
-        if self._work_loop is not loop:
-            raise NotAttachedError(f"cannot {operation} {self._name}: it was taken off its loop meanwhile")

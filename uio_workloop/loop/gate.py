@@ -22,7 +22,14 @@ from threading import Lock, get_ident
 from typing import Final, NoReturn
 
 from uio_workloop.clock import Deadline, monotonic_ns
-from uio_workloop.errors import DeadlineExceededError, DeadlockError, GateBusyError, GateNotHeldError, UsageError
+from uio_workloop.errors import (
+    BadArgumentError,
+    DeadlineExceededError,
+    DeadlockError,
+    GateBusyError,
+    GateNotHeldError,
+    UsageError,
+)
 from uio_workloop.loop import deadlock
 from uio_workloop.loop.hold_time import HoldTimeRule
 
@@ -47,6 +54,11 @@ def _locked() -> Lock:
     lock = Lock()
     lock.acquire()
     return lock
+
+
+def _check_deadline(deadline: object) -> None:
+    if not isinstance(deadline, Deadline | None):
+        raise BadArgumentError(f"{deadline!r} is no deadline; write Deadline.after({deadline}) for so many ns from now")
 
 
 class _Sleeper:
@@ -188,6 +200,7 @@ class Gate:
         Raises:
             DeadlineExceededError: other threads held the gate all that time.
         """
+        _check_deadline(deadline)
         self._enter(deadline)
         with self._until_left():
             yield
@@ -266,6 +279,7 @@ class Gate:
         """
         if self.refused == get_ident():
             self._refuse()
+        _check_deadline(deadline)
         self.check_held(f"sleeping on {token!r}")
         if self._interrupted:
             return WaitResult.INTERRUPTED
@@ -277,15 +291,26 @@ class Gate:
         try:
             sleeper.bell.acquire(True, FOREVER if deadline is None else deadline.remaining_s)
         finally:
-            self._take_back(depth)
-            self._taken_ns = monotonic_ns() - held_ns
-            self._forget(token, sleeper)
+            try:
+                self._take_back(depth)
+            finally:
+                self._taken_ns = monotonic_ns() - held_ns
+                self._forget(token, sleeper)
         return sleeper.result
 
     def _take_back(self, depth: int) -> None:
-        if not self._lock.acquire(False):
-            self._queue_up(can_fail=False)
+        """Whatever happens: who slept holds the gate afterwards, as the code around him relies on."""
+        interrupt: BaseException | None = None
+        while True:
+            try:
+                if not self._lock.acquire(False):
+                    self._queue_up(can_fail=False)
+                break
+            except BaseException as error:  # KeyboardInterrupt, which has to wait until we hold it
+                interrupt = error
         self._begin_hold(depth)
+        if interrupt is not None:
+            raise interrupt
 
     def wakeup(self, token: Hashable, *, one: bool = False) -> int:
         """Wake the threads asleep on `token`, all or the oldest, and return how many. None asleep: not remembered.

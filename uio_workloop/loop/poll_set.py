@@ -75,9 +75,11 @@ class PollSet:
     def acknowledge_wake(self, fd: int) -> None:
         """If `fd` is the wake-up, silence it."""
         if fd == self._wake_fd:
-            with suppress(BlockingIOError):  # a client that ran the sources was quicker
-                os.eventfd_read(fd)
-            self._awake = False
+            try:
+                with suppress(BlockingIOError):  # a client that ran the sources was quicker
+                    os.eventfd_read(fd)
+            finally:  # even if a client is interrupted here: a wake-up that is skipped for ever hangs everybody
+                self._awake = False
 
     def abandon(self) -> None:
         """Close what came along into the child of a fork; the parent's set is left alone."""

@@ -24,7 +24,7 @@ from contextlib import ExitStack
 from threading import Thread, get_ident
 from typing import Final, ParamSpec, TypeVar
 
-from uio_workloop.errors import AbortedError, ClosedError, NotAttachedError, UsageError
+from uio_workloop.errors import AbortedError, BadArgumentError, ClosedError, NotAttachedError, UsageError
 from uio_workloop.loop import deadlock, lifetime
 from uio_workloop.loop.dispatch import Dispatch
 from uio_workloop.loop.error_rule import ErrorHandler, ErrorRule
@@ -47,6 +47,8 @@ class WorkLoop:
 
     An action that raises is logged and its source goes on as after a normal return; after `max_consecutive_errors` in
     a row the source is disabled, so that a level line whose action keeps failing does not storm.
+
+    `gate`, a `Gate`, is what actions run under: `with loop.gate:` lets a client in.
 
     Args:
         name: of the thread; without one, it is named after the class of the owner of the first source that has one.
@@ -120,6 +122,8 @@ class WorkLoop:
             BadArgumentError: its descriptor cannot be polled.
         IOKit: addEventSource, which ignores a second add and does not look.
         """
+        if not isinstance(source, EventSource) or not hasattr(source, "_work_loop"):
+            raise BadArgumentError(f"cannot add {source!r}: it is no EventSource whose super().__init__() was called")
         with self.gate:
             self._check_open(f"add {source.name}")
             source.attach(self)
@@ -132,7 +136,8 @@ class WorkLoop:
                 raise
             self._chain.append(source)
             if not self._named and source.owner is not None:
-                self._named, self._thread.name = True, type(source.owner).__name__
+                self._named = True
+                self.name = self.gate.name = self._thread.name = type(source.owner).__name__
             self.dispatch.signal(source)
 
     def remove_event_source(self, source: EventSource) -> None:
@@ -185,7 +190,8 @@ class WorkLoop:
         """Report whoever holds the gate for longer than `interval_ns` from now on, once a hold, when he lets go.
 
         The outermost hold counts, without the time asleep on the gate. The report has the stack of the holder; of the
-        loop's thread it names the sources of the pass.
+        loop's thread it names the sources of the pass. An error takes the place of what `run_action` would return, but
+        not of an exception that is on its way already.
 
         Args:
             interval_ns: 0 switches the reports off.

@@ -42,8 +42,10 @@ class CommandGate(EventSource):
     IOKit: IOCommandGate.
     """
 
-    def __init__(self, action: Callable[..., Any] | None = None, *, owner: object = None) -> None:
-        super().__init__(action, owner=owner)
+    def __init__(
+        self, action: Callable[..., Any] | None = None, *, owner: object = None, name: str | None = None
+    ) -> None:
+        super().__init__(action, owner=owner, name=name)
         self._stalled = 0
         self._running = 0
         self._leaving: object = None  # the removal that is under way
@@ -153,7 +155,7 @@ class CommandGate(EventSource):
 
     # Coming and going
 
-    def _arm(self) -> None:
+    def _arm(self, *, afresh: bool = False) -> None:
         if self._work_loop is not None:
             self._work_loop.gate.wakeup(self._opened)
 

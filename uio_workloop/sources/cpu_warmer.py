@@ -29,8 +29,7 @@ class CpuWarmer(TimerEventSource):
     """
 
     def __init__(self, expected_by: str) -> None:
-        super().__init__(self._on_time)
-        self._name = f"warm-up for {expected_by}"
+        super().__init__(self._on_time, name=f"warm-up for {expected_by}")
         self._request_fd = -1
         self._cool_at = 0
         self._warm = False

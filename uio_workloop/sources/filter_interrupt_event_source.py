@@ -40,6 +40,7 @@ class FilterInterruptEventSource(InterruptEventSource):
         *,
         index: int = 0,
         owner: object = None,
+        name: str | None = None,
     ) -> None:
         if not callable(filter):
             raise BadArgumentError(
@@ -47,7 +48,7 @@ class FilterInterruptEventSource(InterruptEventSource):
             )
         self._filter = filter
         self._filter_raised = False
-        super().__init__(provider, action, index=index, owner=owner)
+        super().__init__(provider, action, index=index, owner=owner, name=name)
 
     @classmethod
     def filter_interrupt_event_source(

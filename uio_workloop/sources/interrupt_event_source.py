@@ -56,6 +56,7 @@ class InterruptEventSource(EventSource):
         action: called on the work-loop thread, gate held.
         index: which of the provider's interrupts.
         owner: only kept, for `source.owner`.
+        name: for messages and logs; without one, what it is and on what.
 
     Raises:
         NoInterruptError: the provider has no such interrupt.
@@ -73,9 +74,14 @@ class InterruptEventSource(EventSource):
         *,
         index: int = 0,
         owner: object = None,
+        name: str | None = None,
     ) -> None:
+        if provider is not None and not hasattr(provider, "claim_interrupt"):
+            raise BadArgumentError(
+                f"{provider!r} provides no interrupts; give what find_device() opens, a SoftwareInterrupt, or None"
+            )
         where = f" on {provider.name}" if provider is not None else ""
-        super().__init__(action, owner=owner, name=f"{type(self).__name__}{where}")
+        super().__init__(action, owner=owner, name=name or f"{type(self).__name__}{where}")
         self._provider = provider
         self._index = index
         self._registered = False
@@ -179,8 +185,10 @@ class InterruptEventSource(EventSource):
             DeviceGoneError: its device is leaving.
         IOKit: IOInterruptEventSource::enable.
         """
-        super().enable()
-        self._explicit_disable = False
+        with self._gate():
+            self._check_open("enable")
+            self._explicit_disable = False  # before a filter is asked, whose disable() counts
+            super().enable()
 
     def disable(self) -> None:
         """Mask the line: once this returns, the action does not begin until `enable()`, and no filter runs.
@@ -199,12 +207,14 @@ class InterruptEventSource(EventSource):
     def _enable_on_no_loop(self) -> None:
         raise NotAttachedError(f"cannot enable {self._name}: add it to a work loop with add_event_source() first")
 
-    def _arm(self) -> None:
+    def _arm(self, *, afresh: bool = False) -> None:
         # What the kernel accepted before the line was masked is drained while it still is: a PCI line tells an
         # interrupt by its mask. A level line with something to deliver is unmasked when that is done, not before: its
         # device has not been acknowledged yet.
-        if not self._enabled and self._work_loop is not None:
+        if afresh and self._work_loop is not None:
             self._work_loop.dispatch.look_now(self)
+            if not self._enabled:  # a filter of ours has disabled us
+                return
         if not self._auto_disable or self._in_action or not self._pending:
             self._line.unmask()
 
@@ -306,8 +316,8 @@ class InterruptEventSource(EventSource):
             action(self, count)
             self._errors_in_a_row = 0
         finally:
+            self._consumed += count  # first: another loop may have the source by now, and delivers when it may
             self._in_action = False
-            self._consumed += count
             if self._auto_disable and self._enabled:
                 self._unmask()
         return self._pending
@@ -336,7 +346,8 @@ class InterruptEventSource(EventSource):
         """Keep the processors out of deep sleep around `abstime`, when an interrupt is expected.
 
         They are awake from shortly before it until the interrupt's action begins, or for 10 ms after it if none comes.
-        Without the permission to do so (see `CpuWarmer`) the log says so once, and nothing is done.
+        It needs to write to /dev/cpu_dma_latency, root's by default; without that permission the log says so once, and
+        nothing is done.
 
         Args:
             abstime: nanoseconds on CLOCK_MONOTONIC.

@@ -78,7 +78,7 @@ class SharedInterrupt(EventSource):
 
     @property
     def enabled(self) -> bool:
-        """Whether the line is listened to: not disabled itself, and neither is any client."""
+        """Whether the line is listened to: it has clients, none is disabled, and neither is it."""
         return self._enabled and bool(self._lines) and not any(line.silenced for line in self._lines)
 
     # InterruptProvider
@@ -171,12 +171,9 @@ class SharedInterrupt(EventSource):
         self.open_line()
         return wanted
 
-    def enable(self) -> None:
-        """Listen again, if no client is disabled. Context: any thread; takes the gate."""
-        with self._gate():
-            super().enable()
-            if self._work_loop is not None:
-                self._resume(self._work_loop)
+    def _arm(self, *, afresh: bool = False) -> None:
+        if self._work_loop is not None:
+            self._resume(self._work_loop)
 
     def _disarm(self) -> None:
         with suppress(DeviceGoneError):  # a line that is gone is silent

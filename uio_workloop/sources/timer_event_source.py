@@ -54,8 +54,8 @@ class TimerEventSource(EventSource):
     callout_entry: Callout
     """What makes it expire; made by `set_timeout_func()`. IOKit: calloutEntry."""
 
-    def __init__(self, action: TimerAction | None = None, *, owner: object = None) -> None:
-        super().__init__(action, owner=owner)
+    def __init__(self, action: TimerAction | None = None, *, owner: object = None, name: str | None = None) -> None:
+        super().__init__(action, owner=owner, name=name)
         self._deadline_ns = 0
         self._leeway_ns = 0
         self._continuous = False
@@ -110,7 +110,7 @@ class TimerEventSource(EventSource):
 
     def set_timeout(self, interval: int, scale_factor: int = NANOSECOND_SCALE, **options: Unpack[TimerOptions]) -> None:
         """`set_timeout_ns`, in units of `scale_factor` nanoseconds. IOKit: setTimeout(interval, scale_factor)."""
-        self.set_timeout_ns(interval * scale_factor, **options)
+        self.set_timeout_ns(interval * self._checked(scale_factor), **options)
 
     def set_timeout_us(self, delay_us: int, **options: Unpack[TimerOptions]) -> None:
         """`set_timeout_ns` in microseconds. IOKit: setTimeoutUS."""
@@ -141,7 +141,7 @@ class TimerEventSource(EventSource):
 
     def wake_at_time(self, abstime: int, scale_factor: int = NANOSECOND_SCALE, **options: Unpack[TimerOptions]) -> None:
         """`wake_at_time_ns`, in units of `scale_factor` nanoseconds. IOKit: wakeAtTime(abstime, scale_factor)."""
-        self.wake_at_time_ns(abstime * scale_factor, **options)
+        self.wake_at_time_ns(abstime * self._checked(scale_factor), **options)
 
     def wake_at_time_us(self, at_us: int, **options: Unpack[TimerOptions]) -> None:
         """`wake_at_time_ns` in microseconds; here they do not wrap after 71 minutes. IOKit: wakeAtTimeUS."""
@@ -154,6 +154,11 @@ class TimerEventSource(EventSource):
     def wake_at_time_ticks(self, ticks: int, **options: Unpack[TimerOptions]) -> None:
         """`wake_at_time_ns` in ticks of 10 ms since boot. IOKit: wakeAtTimeTicks."""
         self.wake_at_time_ns(ticks * TICK_SCALE, **options)
+
+    def _checked(self, scale_factor: int) -> int:
+        if scale_factor < 1:
+            raise BadArgumentError(f"cannot arm {self._name} in units of {scale_factor} ns: a scale is 1 or more")
+        return scale_factor
 
     def _arm_for(self, time_ns: int, *, relative: bool, leeway_ns: int = 0, continuous: bool = False) -> None:
         leeway_ns = operator.index(leeway_ns)
@@ -206,7 +211,7 @@ class TimerEventSource(EventSource):
             self._deadline_ns = 0
             self._disarm()
 
-    def _arm(self) -> None:
+    def _arm(self, *, afresh: bool = False) -> None:
         if self._deadline_ns and self._work_loop is not None:
             self.callout_entry.arm_at(self._deadline_ns + self._leeway_ns)
             self._ride_along(self._leeway_ns > 0)
@@ -233,9 +238,9 @@ class TimerEventSource(EventSource):
     def check_for_work(self) -> bool:
         if not self._is_due():
             return False
-        arming = self._armings
+        arming, loop = self._armings, self._work_loop
         self.timeout()
-        if self._armings == arming:  # whatever an override of timeout() did
+        if self._armings == arming and self._work_loop is loop:  # whatever an override of timeout() did
             self._deadline_ns = 0
         return self._is_due()  # armed again, and passed over while the action ran
 
@@ -249,7 +254,7 @@ class TimerEventSource(EventSource):
     def timeout(self) -> None:
         """The deadline has passed: call the action, under the gate. Override it to do something else on expiry.
 
-        Called by hand it fires before its time, if it is on a loop, armed and enabled, and its action does not run.
+        Called by hand it fires before its time, if it is on a loop, armed and enabled, and not in its action just then.
 
         Context: work-loop thread, gate held, when called by the loop; any thread, takes the gate, when by hand.
         IOKit: IOTimerEventSource::timeout.
