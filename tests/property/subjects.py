@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from threading import get_ident
 from typing import Any
 
+from helpers import DEADLINE_S
+
 from uio_workloop import (
     AlreadyAttachedError,
     ClosedError,
@@ -31,7 +33,7 @@ from uio_workloop import (
     WorkLoop,
     WorkLoopError,
 )
-from uio_workloop.clock import boottime_ns, monotonic_ns
+from uio_workloop.clock import SECOND_NS, boottime_ns, monotonic_ns
 
 
 class DeliberateError(Exception):
@@ -141,6 +143,10 @@ class Subject:
     def settled(self) -> bool:
         """Whether everything happened that has to."""
         return True
+
+    @property
+    def progress(self) -> str:
+        return self.name
 
     def add(self, loop: WorkLoop) -> None:
         refused = ClosedError if self.closed else AlreadyAttachedError if self.loop is not None else None
@@ -474,6 +480,15 @@ class DoorSubject(Subject):
     def _command(self, result: int) -> int:
         with self._call(self.source):
             return result
+
+
+def await_delivery(turnstile: Turnstile, subjects: list[Subject]) -> None:
+    """Until everything was delivered that has to be, with nobody waking the loops for it."""
+    deadline = Deadline.after(int(DEADLINE_S * SECOND_NS))
+    with turnstile.changed:
+        while unsettled := [each for each in subjects if not each.settled]:
+            turnstile.changed.wait(1e-3)  # a filter that says no notifies nobody
+            assert not deadline.expired, f"not delivered: {[each.progress for each in unsettled]}"
 
 
 @contextmanager

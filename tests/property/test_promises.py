@@ -36,8 +36,10 @@ from subjects import (
     Subject,
     TimerSubject,
     Turnstile,
+    await_delivery,
     refusal_of,
 )
+from watchdog import give_up_on_loops, stacks
 
 from uio_workloop import (
     AbortedError,
@@ -239,9 +241,12 @@ class Promises(RuleBasedStateMachine):
     @rule(worker=workers, which=timers, delays=st.lists(delays_ns, min_size=1, max_size=3))
     def arm_to_be_armed_again_by_the_action(self, worker: int, which: int, delays: list[int]) -> None:
         timer = self.timer(which)
-        with self.loop.gate:
+
+        def arm() -> None:
             timer.again[:] = delays
-        self.let(worker, lambda: timer.arm(0))
+            timer.arm(0)
+
+        self.let(worker, lambda: self.loop.run_action(arm))
 
     @rule(worker=workers, which=timers)
     def cancel(self, worker: int, which: int) -> None:
@@ -579,12 +584,8 @@ class Promises(RuleBasedStateMachine):
     @rule()
     def settle(self) -> None:
         """Everything is delivered that has to be, every timer that is due fires, and nothing happens twice."""
-        deadline = Deadline.after(int(DEADLINE_S * SECOND_NS))
-        with self.turnstile.changed:  # no fence yet: it would wake the loop, which has to wake by itself
-            while unsettled := [each for each in self.subjects if not each.settled]:
-                self.turnstile.changed.wait(1e-3)  # a filter that says no notifies nobody
-                assert not deadline.expired, f"{unsettled} did not deliver"
-        fence(self.loop)
+        await_delivery(self.turnstile, self.subjects)  # before the fence, which would wake the loop
+        self.let(0, lambda: fence(self.loop))
 
     @invariant()
     def whoever_is_stalled_goes_on_if_he_can_and_only_then(self) -> None:
@@ -598,9 +599,7 @@ class Promises(RuleBasedStateMachine):
     @invariant()
     def nobody_complains_and_the_book_is_right(self) -> None:
         assert self.turnstile.complaints == []
-        with self.loop.gate:
-            for subject in self.subjects:
-                subject.check_book()
+        self.let(0, lambda: self.loop.run_action(lambda: [subject.check_book() for subject in self.subjects]))
         self.steps += 1
 
     # The end
@@ -628,17 +627,25 @@ class Promises(RuleBasedStateMachine):
         assert self.turnstile.complaints == []
 
     def teardown(self) -> None:
+        undertaker = Worker("undertaker")  # if a gate is stuck, then this thread is, and not the one that says so
         try:
-            self.the_end()
+            undertaker.do(self.the_end).result(3 * DEADLINE_S)
         finally:
-            self.loop.close()
-            for subject in self.subjects:
-                subject.dispose()
-                self.count(subject)
-            for worker in self.crew:
+            try:
+                undertaker.do(self.clear_away).result(DEADLINE_S)
+            except TimeoutError:
+                give_up_on_loops()
+                raise AssertionError(f"the loop cannot be closed:\n{stacks()}") from None
+            for worker in (undertaker, *self.crew):
                 worker.dismiss()
             self.seen["examples"] += 1
             self.seen["steps"] += self.steps
+
+    def clear_away(self) -> None:
+        self.loop.close()
+        for subject in self.subjects:
+            subject.dispose()
+            self.count(subject)
 
     def count(self, subject: Subject) -> None:
         if isinstance(subject, InterruptSubject):

@@ -1,4 +1,7 @@
-"""Threads under observation: they get on with it, or everybody is told where each of them stands."""
+"""Threads under observation: they get on with it, or everybody is told where each of them stands.
+
+Whoever is stuck may hold a gate, so what failed that way cannot be closed, and must not be waited for.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,13 @@ from collections.abc import Callable
 
 from uio_workloop import Deadline
 from uio_workloop.clock import SECOND_NS
+from uio_workloop.loop import lifetime
 
 STUCK_S = 20
+
+
+class StuckError(AssertionError):
+    """Threads that wait for each other, or for nothing."""
 
 
 def stacks() -> str:
@@ -21,6 +29,12 @@ def stacks() -> str:
         f"thread {names.get(ident)!r}:\n" + "".join(traceback.format_stack(frame))
         for ident, frame in sys._current_frames().items()
     )
+
+
+def give_up_on_loops() -> None:
+    """Let the interpreter end without them: it would wait for their gates."""
+    for loop in list(lifetime._running):
+        lifetime.forget(loop)
 
 
 class Watched:
@@ -43,9 +57,9 @@ class Watched:
     def done(self) -> int:
         return sum(list(self.did.values()))
 
-    def join(self) -> bool:
+    def ends_by(self, deadline: Deadline) -> bool:
         """Wait for its end; false if that does not come."""
-        self._thread.join(STUCK_S)
+        self._thread.join(deadline.remaining_ns / SECOND_NS)
         return not self._thread.is_alive()
 
     def _work(self) -> None:
@@ -60,7 +74,9 @@ class Watched:
 def watch(seconds: float, jobs: dict[str, Callable[[], str]]) -> Counter[str]:
     """Do all jobs again and again, each on a thread of its own, for so many seconds; how often what was done.
 
-    Fails, with the stacks of all threads, if one of them does nothing for 20 s or does not end.
+    Raises:
+        StuckError: one of them did nothing for 20 s, or did not end; with the stacks of all threads.
+        AssertionError: one of them raised.
     """
     stop = threading.Event()
     threads = [Watched(name, job, stop) for name, job in jobs.items()]
@@ -70,7 +86,8 @@ def watch(seconds: float, jobs: dict[str, Callable[[], str]]) -> Counter[str]:
         watch_until(Deadline.after(int(seconds * SECOND_NS)), threads, stop)
     finally:
         stop.set()
-    assert all(thread.join() for thread in threads), f"some threads do not come to their end:\n{stacks()}"
+    at_the_latest = Deadline.after(STUCK_S * SECOND_NS)
+    check_not_stuck([thread for thread in threads if not thread.ends_by(at_the_latest)])
     errors = [thread.error for thread in threads if thread.error is not None]
     assert not errors, "\n".join(errors)
     return sum((thread.did for thread in threads), Counter())
@@ -82,5 +99,11 @@ def watch_until(end: Deadline, threads: list[Watched], stop: threading.Event) ->
         before = [thread.done for thread in threads]
         if stop.wait(period_s):  # one of them failed
             return
-        stuck = [thread for thread, done in zip(threads, before, strict=True) if thread.done == done]
-        assert not stuck or period_s < STUCK_S, f"{len(stuck)} threads are stuck:\n{stacks()}"
+        if period_s == STUCK_S:
+            check_not_stuck([thread for thread, done in zip(threads, before, strict=True) if thread.done == done])
+
+
+def check_not_stuck(suspects: list[Watched]) -> None:
+    if suspects:
+        give_up_on_loops()
+        raise StuckError(f"{len(suspects)} threads are stuck:\n{stacks()}")
