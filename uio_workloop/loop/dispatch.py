@@ -129,8 +129,10 @@ class Dispatch:
                     source = self.chain.by_fd.get(fd)
                     if source is None:
                         self.poll_set.acknowledge_wake(fd)
-                    elif source.enabled or event & DEPARTURE:  # it may have been disabled since the wait
+                    elif source.enabled or event & DEPARTURE:
                         self.look(source)
+                    else:  # disabled since the wait; or while somebody else had it watched as enabled
+                        self.watch(source)
 
     def look(self, source: EventSource) -> bool:
         """The ready phase of one source; true if it has work now. Context: ready phase."""
@@ -139,6 +141,7 @@ class Dispatch:
                 return False
         except BaseException as error:  # any code of a subclass; judged under the gate, where it can be stopped
             if not isinstance(error, Exception) and not self._work_loop.on_thread():
+                self.chain.queue.add(source)  # it may have been drained already
                 raise  # a client's own KeyboardInterrupt
             self._failed.append((source, error))
         self.chain.queue.add(source)

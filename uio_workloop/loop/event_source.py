@@ -236,6 +236,7 @@ class EventSource:
     def _abandon(self) -> None:
         """Forget the loop without touching a device: in the child of a fork both belong to the parent."""
         self._work_loop = None
+        self._attachment = RLock()  # a thread that the child does not have may hold the old one
         self._enabled = False
         self._closed = True
 

@@ -53,7 +53,8 @@ class PollSet:
             raise BadArgumentError(f"cannot watch {name}: {reason}") from error
 
     def watch(self, fd: int, events: int) -> None:
-        self._epoll.modify(fd, events)
+        with suppress(OSError):  # closed by its owner: a source has to be able to be disabled all the same
+            self._epoll.modify(fd, events)
 
     def remove(self, fd: int) -> None:
         with suppress(OSError):  # closed by its owner already: epoll has forgotten it by itself

@@ -130,8 +130,11 @@ class WorkLoop:
             try:
                 self.dispatch.poll(source)
                 source.set_work_loop(self)
+                self._check_open(f"add {source.name}")  # its hook may have closed the loop
+                source._check_open("add")  # or itself
             except BaseException:
                 self.dispatch.unpoll(source)
+                self._chain.riders.discard(source)
                 source._work_loop = None
                 raise
             self._chain.append(source)
@@ -153,7 +156,7 @@ class WorkLoop:
         """
         with self.gate:
             if source not in self._chain:
-                raise NotAttachedError(f"cannot remove {source.name}: it is not on work loop {self.name!r}")
+                raise NotAttachedError(f"cannot remove {source!r}: it is not on work loop {self.name!r}")
             source.disable()
             self.dispatch.unpoll(source)
             self._chain.remove(source)

@@ -114,5 +114,5 @@ class FilterInterruptEventSource(InterruptEventSource):
     def _reject(self, n: int) -> None:
         if self._work_loop is not None and self._work_loop.dispatch.in_ready_phase:  # not if software triggered it
             self._rejected += n
-            if self._enabled:
+            if self._enabled and self._pending:  # else whoever asked opens the line
                 self._unmask()

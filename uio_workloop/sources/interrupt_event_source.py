@@ -194,7 +194,8 @@ class InterruptEventSource(EventSource):
         """Mask the line: once this returns, the action does not begin until `enable()`, and no filter runs.
 
         Context: any thread; takes the gate, so an action in progress is waited for, except in that action itself and
-        while it sleeps on the gate. A filter may call it for its own source, and it does not wait there.
+        while it sleeps on the gate. A filter may call it for its own source; there it does not wait for an action that
+            another thread is in, or about to begin.
         IOKit: IOInterruptEventSource::disable, which still delivers a pending count; here it is kept.
         """
         loop = self._work_loop
@@ -225,6 +226,8 @@ class InterruptEventSource(EventSource):
     def _unmask(self) -> None:
         with suppress(DeviceGoneError):  # the descriptor says so, too; departures are dealt with there
             self._line.unmask()
+            if not self._enabled:  # a filter disabled the source meanwhile, on another thread
+                self._line.mask()
 
     def set_work_loop(self, work_loop: Any) -> None:
         if work_loop is None and self._warmer is not None:
@@ -243,10 +246,14 @@ class InterruptEventSource(EventSource):
             if self._stamping:
                 self._timestamp_ns = self._line.timestamp_ns()
             self._drained += n
-            if self._auto_disable:
-                self.disable_interrupt_occurred(self._provider, self._index, n)
-            else:
-                self.normal_interrupt_occurred(self._provider, self._index, n)
+            try:
+                if self._auto_disable:
+                    self.disable_interrupt_occurred(self._provider, self._index, n)
+                else:
+                    self.normal_interrupt_occurred(self._provider, self._index, n)
+            finally:
+                if self._enabled and not self._pending:  # not ours, or swallowed: no action will open the line
+                    self._unmask()
         return bool(self._occurred)  # what is pending but cannot be delivered now must not keep the loop awake
 
     def normal_interrupt_occurred(self, provider: InterruptProvider | None, source: int, n: int = 1) -> None:

@@ -11,7 +11,7 @@ can storm behind his back.
 
 from __future__ import annotations
 
-from contextlib import nullcontext, suppress
+from contextlib import ExitStack, nullcontext, suppress
 from typing import ClassVar
 
 from uio_workloop.errors import (
@@ -23,7 +23,7 @@ from uio_workloop.errors import (
     WorkLoopError,
 )
 from uio_workloop.interrupts.claim import Claimant
-from uio_workloop.interrupts.interrupt_line import InterruptLine, InterruptProvider, Trigger
+from uio_workloop.interrupts.interrupt_line import InterruptLine, InterruptProvider, NoLine, Trigger
 from uio_workloop.loop.event_source import EventSource
 from uio_workloop.loop.work_loop import WorkLoop
 
@@ -50,12 +50,19 @@ class SharedInterrupt(EventSource):
     is_interrupt: ClassVar[bool] = True
 
     def __init__(self, provider: InterruptProvider, *, index: int = 0) -> None:
-        super().__init__(name=f"{type(self).__name__} on {provider.name}")
+        super().__init__(name=f"{type(self).__name__} on {getattr(provider, 'name', provider)}")
         self._provider = provider
         self._lines: list[_SharedLine] = []
         self._interrupts = 0
         self._spurious = 0
-        self._line: InterruptLine = provider.claim_interrupt(index, self)
+        self._line: InterruptLine = NoLine()
+        if not hasattr(provider, "claim_interrupt"):
+            raise BadArgumentError(f"{provider!r} provides no interrupts; give what find_device() opens")
+        line = provider.claim_interrupt(index, self)
+        if self._closed:  # its provider was closed since, and has closed us
+            line.release()
+        self._check_open("share an interrupt by")
+        self._line = line
 
     @property
     def trigger(self) -> Trigger:
@@ -161,14 +168,13 @@ class SharedInterrupt(EventSource):
             line.arrived += n
             line.busy = True
         wanted = False
-        for line in asked:
-            if loop.dispatch.look(line.client):
-                wanted = True
-            else:
-                line.busy = False
+        with ExitStack() as everybody_even_if_one_raises:  # a client's KeyboardInterrupt in a filter
+            everybody_even_if_one_raises.callback(self.open_line)
+            for line in reversed(asked):
+                everybody_even_if_one_raises.callback(line.ask, loop)
+        wanted = any(line.busy for line in asked)
         if not wanted:
             self._spurious += n
-        self.open_line()
         return wanted
 
     def _arm(self, *, afresh: bool = False) -> None:
@@ -231,6 +237,11 @@ class _SharedLine:
 
     def timestamp_ns(self) -> int:
         return self._shared.line.timestamp_ns()
+
+    def ask(self, loop: WorkLoop) -> None:
+        """Tell the client; without work for it, it is not busy. Context: ready phase of `loop`."""
+        if not loop.dispatch.look(self.client):
+            self.busy = False
 
     def mask(self) -> None:
         if not self.silenced:
