@@ -6,8 +6,8 @@ A thread about to wait for a gate says so here, then follows the chain: who hold
 for, who holds that one. If the chain comes back to the thread itself, nobody in it would ever go on. Every thread
 registers before it looks, one at a time, so the last to arrive sees the whole cycle.
 
-An entry that is out of date does no harm: its thread has been given the gate it waits for, whose former holder no
-longer holds it, so no chain through it closes. Waits with a deadline end by themselves and are not registered.
+An entry that is out of date does no harm: its thread has been given the gate it waits for, so the chain through it
+leads to itself. Waits with a deadline end by themselves and are not registered.
 """
 
 from __future__ import annotations
@@ -15,9 +15,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from uio_workloop.errors import DeadlockError
+
+
+class Ticket(Protocol):
+    """A place in the queue of a gate."""
+
+    bell: threading.Lock
 
 
 class WaitedFor(Protocol):
@@ -28,14 +34,14 @@ class WaitedFor(Protocol):
     @property
     def holder(self) -> int: ...
 
-    def withdraw(self, ticket: threading.Lock) -> bool:
+    def withdraw(self, ticket: Any) -> bool:
         """Take a ticket out of the queue; false if it has been given the gate."""
 
 
 class _Wait:
     __slots__ = ("can_fail", "gate", "reason", "thread", "ticket", "what")
 
-    def __init__(self, gate: WaitedFor, ticket: threading.Lock, can_fail: bool, what: str) -> None:
+    def __init__(self, gate: WaitedFor, ticket: Ticket | None, can_fail: bool, what: str) -> None:
         self.thread = threading.get_ident()
         self.gate = gate
         self.ticket = ticket
@@ -48,8 +54,8 @@ _waits: Final[dict[int, _Wait]] = {}
 _lock = threading.RLock()  # recursive, because a signal handler may have to wait in the middle of it
 
 
-def wait(gate: WaitedFor, ticket: threading.Lock, *, can_fail: bool) -> None:
-    """Wait for `ticket` to be released, which means that the gate is ours.
+def wait(gate: WaitedFor, ticket: Ticket, *, can_fail: bool) -> None:
+    """Wait for the bell of `ticket`, which means that the gate is ours.
 
     Args:
         can_fail: false for a sleeper that takes its gate back: it cannot go on without, so another one has to yield.
@@ -59,7 +65,7 @@ def wait(gate: WaitedFor, ticket: threading.Lock, *, can_fail: bool) -> None:
     """
     this = _Wait(gate, ticket, can_fail, f"the gate of {gate.name!r}")
     with _registered(this):
-        ticket.acquire()
+        ticket.bell.acquire()
 
 
 def join(thread: threading.Thread) -> None:
@@ -67,7 +73,7 @@ def join(thread: threading.Thread) -> None:
 
     The thread gets the `DeadlockError`, in the action that waits.
     """
-    with _registered(_Wait(_End(thread), threading.Lock(), False, f"thread {thread.name!r} to end")):
+    with _registered(_Wait(_End(thread), None, False, f"thread {thread.name!r} to end")):
         thread.join()
 
 
@@ -82,7 +88,7 @@ class _End:
     def holder(self) -> int:
         return self._thread.ident or 0 if self._thread.is_alive() else 0  # the system gives the number to others
 
-    def withdraw(self, ticket: threading.Lock) -> bool:
+    def withdraw(self, ticket: Any) -> bool:
         return False
 
 
@@ -114,9 +120,9 @@ def reset() -> None:
 def _break_cycle(last: _Wait) -> None:
     cycle = _cycle_through(last)
     for victim in cycle:
-        if victim.can_fail and victim.gate.withdraw(victim.ticket):
+        if victim.can_fail and victim.ticket is not None and victim.gate.withdraw(victim.ticket):
             victim.reason = _describe(cycle)
-            victim.ticket.release()
+            victim.ticket.bell.release()
             return
 
 

@@ -11,7 +11,7 @@ from uio_workloop.errors import DeviceGoneError, WorkLoopError
 from uio_workloop.loop.error_rule import ErrorRule
 from uio_workloop.loop.event_chain import EventChain
 from uio_workloop.loop.event_source import EventSource
-from uio_workloop.loop.gate import NOBODY, Gate
+from uio_workloop.loop.gate import ready_phases
 from uio_workloop.loop.poll_set import DEPARTURE, DEPARTURES_ONLY, READABLE, PollSet
 
 if TYPE_CHECKING:
@@ -20,24 +20,6 @@ if TYPE_CHECKING:
 MOST_LAST_VISITS: Final = 10_000  # a source that always asks for one more has to leave all the same
 
 log = logging.getLogger("uio_workloop")
-
-
-class _ReadyPhase:
-    """One thread at a time, and the gate is not for it."""
-
-    __slots__ = ("_gate", "_lock")
-
-    def __init__(self, lock: Lock, gate: Gate) -> None:
-        self._lock = lock
-        self._gate = gate
-
-    def __enter__(self) -> None:
-        self._lock.acquire()
-        self._gate.refused = get_ident()
-
-    def __exit__(self, *exc_info: object) -> None:
-        self._gate.refused = NOBODY
-        self._lock.release()
 
 
 class Dispatch:
@@ -59,7 +41,6 @@ class Dispatch:
         self._error_rule = error_rule
         self.between_ready_phases = Lock()
         """Held for a `with` block, no thread is in the ready phase."""
-        self._ready_phase = _ReadyPhase(self.between_ready_phases, self._gate)
         self._failed: deque[tuple[EventSource, BaseException]] = deque()  # by on_ready; dealt with under the gate
 
     # Descriptors
@@ -113,26 +94,39 @@ class Dispatch:
     @property
     def in_ready_phase(self) -> bool:
         """Whether the calling thread is in `on_ready` or a filter. Context: any thread."""
-        return self._gate.refused == get_ident()
+        return ready_phases.get(get_ident()) is self
 
     def look_now(self, source: EventSource) -> None:
         """The ready phase of a source, out of turn."""
-        with self._ready_phase:
-            self.look(source)
+        with self.between_ready_phases:
+            me = get_ident()
+            try:
+                ready_phases[me] = self
+                self.look(source)
+            finally:
+                del ready_phases[me]
 
     def collect(self, timeout: float) -> None:
         """Wait for descriptors and look at those that are ready. Context: any thread, no gate if it may wait."""
         events = self.poll_set.wait(timeout)
         if events:
-            with self._ready_phase:
-                for fd, event in events:
-                    source = self.chain.by_fd.get(fd)
-                    if source is None:
-                        self.poll_set.acknowledge_wake(fd)
-                    elif source.enabled or event & DEPARTURE:
-                        self.look(source)
-                    else:  # disabled since the wait; or while somebody else had it watched as enabled
-                        self.watch(source)
+            with self.between_ready_phases:
+                self._look_at_those_of(events)
+
+    def _look_at_those_of(self, events: list[tuple[int, int]]) -> None:
+        me = get_ident()
+        try:
+            ready_phases[me] = self
+            for fd, event in events:
+                source = self.chain.by_fd.get(fd)
+                if source is None:
+                    self.poll_set.acknowledge_wake(fd)
+                elif source.enabled or event & DEPARTURE:
+                    self.look(source)
+                else:  # disabled since the wait; or while somebody else had it watched as enabled
+                    self.watch(source)
+        finally:
+            del ready_phases[me]
 
     def look(self, source: EventSource) -> bool:
         """The ready phase of one source; true if it has work now. Context: ready phase."""
@@ -150,10 +144,15 @@ class Dispatch:
     def look_again(self, served: list[EventSource]) -> bool:
         """Look at the interrupts just served before anybody sleeps; true if there is more. Context: gate open."""
         found = False
-        with self._ready_phase:
-            for source in served:
-                if source.is_interrupt and source.enabled and source.work_loop is self._work_loop:
-                    found = self.look(source) or found
+        with self.between_ready_phases:
+            me = get_ident()
+            try:
+                ready_phases[me] = self
+                for source in served:
+                    if source.is_interrupt and source.enabled and source.work_loop is self._work_loop:
+                        found = self.look(source) or found
+            finally:
+                del ready_phases[me]
         return found
 
     # The pass
@@ -162,7 +161,7 @@ class Dispatch:
         """One pass over the sources with work, gate held throughout; returns them. Context: any thread."""
         if not self.chain.has_work:  # a wake-up whose work is done already
             return []
-        with self._gate:
+        with self._gate.surely:
             if self._work_loop.closed:
                 return []
             while self._failed:
@@ -220,7 +219,6 @@ class Dispatch:
     def abandon(self) -> None:
         """In the child of a fork: close the descriptors that came along."""
         self.between_ready_phases = Lock()
-        self._ready_phase = _ReadyPhase(self.between_ready_phases, self._gate)
         for source in self.chain:
             source._abandon()
         self.chain.clear()

@@ -281,7 +281,7 @@ class EventSource:
         while True:
             loop = self._work_loop
             if loop is not None:
-                with loop.gate:
+                with loop.gate.own:
                     if self._work_loop is loop:  # it may have moved while we waited
                         yield loop
                         return

@@ -3,21 +3,27 @@
 Theory of operation
 -------------------
 `threading.RLock` would be recursive, but not fair: a client that takes and drops it in a tight loop keeps the GIL and
-wins every time, and the loop's thread starves. So this gate hands itself over. `_lock` is the gate; whoever cannot have
-it at once queues a ticket, a lock that is born locked, and sleeps on it. Letting go with a queue means passing the
-gate, still locked, to the oldest ticket; nobody can overtake in between.
+wins every time, and the loop's thread starves. So this gate hands itself over. Whoever cannot have it at once queues a
+ticket and sleeps on its bell, a lock that is born locked. Letting go with a queue means making the oldest ticket's
+thread the holder and ringing his bell; nobody can overtake in between.
 
-The queue is a deque, whose append and popleft are atomic, so neither way in needs a second lock. The one race left is
-a ticket queued just as the holder looks at the queue for the last time: the newcomer therefore tries the lock once
-more after queueing, and the holder looks at the queue once more after unlocking. One of the two sees the other.
+The gate is a dict with at most one entry, and whose it is: `setdefault` takes it and says who has it in one step. That
+matters in the main thread, where a signal handler, and the KeyboardInterrupt of the one for Ctrl-C, can come between
+any two steps: whether the gate was taken can always be looked up, and is put right. For the same reason a ticket leaves
+the queue and arrives with whoever hands over in one call of C code, and letting go is done in a way that can be
+repeated. What is left is an interrupt at the very entry of `__exit__`: the thread then still holds the gate.
+
+The queue is a deque, whose append and popleft are atomic. The one race is a ticket queued just as the holder looks at
+the queue for the last time: the newcomer therefore tries to take the gate once more after queueing, and the holder
+looks at the queue once more after letting go. One of the two sees the other.
 """
 
 from __future__ import annotations
 
 import enum
 from collections import deque
-from collections.abc import Hashable, Iterator
-from contextlib import contextmanager
+from collections.abc import Hashable
+from itertools import islice
 from threading import Lock, get_ident
 from typing import Final, NoReturn
 
@@ -28,6 +34,7 @@ from uio_workloop.errors import (
     DeadlockError,
     GateBusyError,
     GateNotHeldError,
+    HoldTimeError,
     UsageError,
 )
 from uio_workloop.loop import deadlock
@@ -35,6 +42,10 @@ from uio_workloop.loop.hold_time import HoldTimeRule
 
 NOBODY: Final = 0  # no thread has this identity
 FOREVER: Final = -1.0  # what Lock.acquire calls it, and epoll
+GATE: Final = 0  # the one key there is
+
+ready_phases: Final[dict[int, object]] = {}
+"""Which threads are in the ready phase of which loop: for them no gate is to be had, since they might wait for ever."""
 
 
 class WaitResult(enum.IntEnum):
@@ -56,6 +67,16 @@ def _locked() -> Lock:
     return lock
 
 
+class _Ticket:
+    """One thread that waits for the gate; `bell` is born locked and rung when the gate is its."""
+
+    __slots__ = ("bell", "thread")
+
+    def __init__(self) -> None:
+        self.bell = _locked()
+        self.thread = get_ident()
+
+
 def _check_deadline(deadline: object) -> None:
     if not isinstance(deadline, Deadline | None):
         raise BadArgumentError(f"{deadline!r} is no deadline; write Deadline.after({deadline}) for so many ns from now")
@@ -71,7 +92,47 @@ class _Sleeper:
         self.result = WaitResult.TIMED_OUT
 
 
-class Gate:
+class _Scope:
+    """A `with` block under the gate."""
+
+    _gate: Gate
+    _raises: bool
+
+    def __exit__(self, kind: object = None, error: object = None, traceback: object = None) -> None:
+        gate = self._gate
+        depth = gate.depth - 1  # before any call, at which a signal may come in
+        try:
+            gate.leave(depth, raises=self._raises and kind is None)
+        except (GateNotHeldError, HoldTimeError):
+            raise
+        except BaseException:  # of a signal handler: the gate may not have been let go yet
+            gate.leave(depth, raises=False, again=True)
+            raise
+
+
+class Hold(_Scope):
+    """A `with` block under the gate, taken or left in some particular way; it can be used again and again."""
+
+    def __init__(
+        self,
+        gate: Gate,
+        *,
+        deadline: Deadline | None = None,
+        wait: bool = True,
+        can_fail: bool = True,
+        raises: bool = True,
+    ) -> None:
+        self._gate = gate
+        self._deadline = deadline
+        self._wait = wait
+        self._can_fail = can_fail
+        self._raises = raises
+
+    def __enter__(self) -> None:
+        self._gate.enter(self._deadline, wait=self._wait, can_fail=self._can_fail)
+
+
+class Gate(_Scope):
     """A recursive, first-come-first-served lock on which a holder can sleep.
 
     `with gate:` holds it. What runs under it never overlaps with anything else that does. A thread that already holds
@@ -88,36 +149,40 @@ class Gate:
 
     def __init__(self, name: str = "gate") -> None:
         self.name = name
-        self.refused = NOBODY
-        """The thread that is in the ready phase now, where waiting for the gate could deadlock; set by the loop."""
-        self._lock = Lock()
-        self._owner = NOBODY
-        self._depth = 0
-        self._queue: deque[Lock] = deque()
+        self.depth = 0
+        """How often the holder has taken it."""
+        self._gate = self
+        self._raises = True
+        self._holder: dict[int, int] = {}
+        self._queue: deque[_Ticket] = deque()
         self._sleepers: dict[Hashable, list[_Sleeper]] = {}
         self._interrupted = False
         self._hold_time: HoldTimeRule | None = None
         self._taken_ns = 0  # kept while there is a rule about it
+        self.own = Hold(self, raises=False)
+        """How this package holds it for itself: a hold that is too long is logged, and breaks nothing half done."""
+        self.surely = Hold(self, raises=False, can_fail=False)
+        """How the loop's thread does, which has nobody to tell: of a deadlock, another thread gets the error."""
 
     def reset(self) -> None:
         """Forget every thread but the caller: after fork() the child has no other. What the caller holds he keeps."""
-        held = self.held
-        self._lock = _locked() if held else Lock()
-        if not held:
-            self._owner, self._depth = NOBODY, 0
+        if not self.held:
+            self._holder.clear()
+            self.depth = 0
         self._queue.clear()
         self._sleepers.clear()
+        ready_phases.clear()
         deadlock.reset()
 
     @property
     def held(self) -> bool:
         """Whether the calling thread holds the gate. IOKit: IOWorkLoop::inGate."""
-        return self._owner == get_ident()
+        return self._holder.get(GATE) == get_ident()
 
     @property
     def holder(self) -> int:
         """The thread that holds the gate, 0 if none does; out of date as soon as it is read."""
-        return self._owner
+        return self._holder.get(GATE, NOBODY)
 
     def check_held(self, operation: str) -> None:
         """Refuse a caller who does not hold the gate.
@@ -128,38 +193,71 @@ class Gate:
         if not self.held:
             raise GateNotHeldError(f"{operation} needs the gate; reach it through run_action() or `with loop.gate:`")
 
+    # Taking it and letting go
+
     def __enter__(self) -> Gate:
-        self._enter(None)
+        self.enter()
         return self
 
-    def _enter(self, deadline: Deadline | None) -> None:  # one flat function: the loop's thread comes here every pass
+    def attempt(self) -> Hold:
+        """Hold the gate for a `with` block if that needs no waiting.
+
+        Context: any thread; never waits.
+        Raises:
+            GateBusyError: another thread holds the gate.
+        IOKit: IOWorkLoop::tryCloseGate.
+        """
+        return Hold(self, wait=False)
+
+    def within(self, deadline: Deadline) -> Hold:
+        """Hold the gate for a `with` block if it can be had before `deadline`.
+
+        Context: any thread; waits until `deadline` at most.
+        Raises:
+            DeadlineExceededError: other threads held the gate all that time.
+        """
+        _check_deadline(deadline)
+        return Hold(self, deadline=deadline)
+
+    def enter(self, deadline: Deadline | None = None, *, wait: bool = True, can_fail: bool = True) -> None:
+        """Take the gate, once more if it is held already. `with` is the way to do it."""
         me = get_ident()
-        if self.refused == me:
+        if me in ready_phases:
             self._refuse()
-        if self._owner == me:
-            self._depth += 1
-            return
-        if not self._lock.acquire(False):
-            self._queue_up(deadline)
-        self._begin_hold(1)
+        try:
+            if self._holder.setdefault(GATE, me) != me:
+                if not wait:
+                    raise GateBusyError(
+                        f"the gate of {self.name!r} is held by another thread; try again, or wait with run_action()"
+                    )
+                self._queue_up(me, deadline, can_fail=can_fail)
+            if self._hold_time is not None and not self.depth:
+                self._taken_ns = monotonic_ns()
+            self.depth += 1
+        except BaseException:  # of a signal handler, too: nobody would let go of what was taken just before
+            if self.depth == 0 and self._holder.get(GATE) == me:
+                self._pass_on(me)
+            raise
 
-    def _begin_hold(self, depth: int) -> None:
-        self._owner = get_ident()
-        self._depth = depth
-        if self._hold_time is not None:
-            self._taken_ns = monotonic_ns()
+    def leave(self, depth: int, *, raises: bool, again: bool = False) -> None:
+        """Go on holding the gate `depth` times, 0 being not at all. `with` is the way to do it.
 
-    def __exit__(self, *exc_info: object) -> None:
-        if self._owner != get_ident():
+        Args:
+            raises: a hold that was too long may be an error.
+            again: a former call was interrupted, and may have done it all.
+        """
+        me = get_ident()
+        if self._holder.get(GATE) != me:
+            if again:
+                return
             self.check_held("opening the gate")
-        self._depth -= 1
-        if self._depth == 0:
+        self.depth = depth
+        if depth == 0:
             rule = self._hold_time
             held_ns = self._held_ns()
-            self._owner = NOBODY
-            self._pass_on()
+            self._pass_on(me)
             if rule is not None and held_ns > rule.limit_ns:
-                rule.report(self.name, held_ns, any(exc_info), __file__)
+                rule.report(self.name, held_ns, raises, __file__)
 
     def _held_ns(self) -> int:
         return 0 if self._hold_time is None else monotonic_ns() - self._taken_ns
@@ -170,68 +268,23 @@ class Gate:
             "the action"
         )
 
-    @contextmanager
-    def attempt(self) -> Iterator[None]:
-        """Hold the gate for a `with` block if that needs no waiting.
-
-        Context: any thread; never waits.
-        Raises:
-            GateBusyError: another thread holds the gate.
-        IOKit: IOWorkLoop::tryCloseGate.
-        """
-        if self.refused == get_ident():
-            self._refuse()
-        if self._owner == get_ident():
-            self._depth += 1
-        elif self._lock.acquire(False):
-            self._begin_hold(1)
-        else:
-            raise GateBusyError(
-                f"the gate of {self.name!r} is held by another thread; try again, or wait with run_action()"
-            )
-        with self._until_left():
-            yield
-
-    @contextmanager
-    def within(self, deadline: Deadline) -> Iterator[None]:
-        """Hold the gate for a `with` block if it can be had before `deadline`.
-
-        Context: any thread; waits until `deadline` at most.
-        Raises:
-            DeadlineExceededError: other threads held the gate all that time.
-        """
-        _check_deadline(deadline)
-        self._enter(deadline)
-        with self._until_left():
-            yield
-
-    @contextmanager
-    def _until_left(self) -> Iterator[None]:
-        try:
-            yield
-        except BaseException as error:
-            self.__exit__(type(error), error, error.__traceback__)
-            raise
-        self.__exit__()
-
-    def _queue_up(self, deadline: Deadline | None = None, *, can_fail: bool = True) -> None:
-        ticket = _locked()
+    def _queue_up(self, me: int, deadline: Deadline | None, *, can_fail: bool) -> None:
+        ticket = _Ticket()
         try:
             self._queue.append(ticket)
-            if self._lock.acquire(False):  # opened since: the gate goes to the oldest ticket, which may be ours
-                self._pass_on()
+            if self._holder.setdefault(GATE, me) == me:  # opened since: it goes to the oldest ticket, perhaps to ours
+                self._pass_on(me)
             if deadline is None:
                 deadlock.wait(self, ticket, can_fail=can_fail)
-            elif not ticket.acquire(True, deadline.remaining_s):
+            elif not ticket.bell.acquire(True, deadline.remaining_s) and self.withdraw(ticket):
                 raise DeadlineExceededError(f"the gate of {self.name!r} was held by other threads until the deadline")
         except DeadlockError:  # our ticket was withdrawn
             raise
-        except BaseException:  # KeyboardInterrupt in the main thread: leave the queue, or pass on what we were given
-            if not self.withdraw(ticket):
-                self._pass_on()
+        except BaseException:  # of a signal handler: leave the queue; if the gate is ours by now, enter() lets go
+            self.withdraw(ticket)
             raise
 
-    def withdraw(self, ticket: Lock) -> bool:
+    def withdraw(self, ticket: _Ticket) -> bool:
         """Take a ticket out of the queue; false if it has been given the gate."""
         try:
             self._queue.remove(ticket)
@@ -239,25 +292,42 @@ class Gate:
             return False
         return True
 
-    def _pass_on(self) -> None:
-        """Let go of the locked gate: to the oldest ticket, or to whoever comes next."""
-        while True:
-            if self._queue:
-                try:
-                    self._queue.popleft().release()
-                    return
-                except IndexError:
-                    pass  # the last ticket withdrew
-            self._lock.release()
-            if not self._queue or not self._lock.acquire(False):  # nobody queued while we unlocked, or he has it
-                return
+    def _pass_on(self, me: int) -> None:
+        """Let go of the gate: to the oldest ticket, or to whoever comes next. Completed whatever signals come in."""
+        oldest: deque[_Ticket] = deque()
+        given: _Ticket | None = None
+        done = False
+        interrupt: BaseException | None = None
+        while not done:
+            try:
+                while given is None and not done:
+                    if self._holder.get(GATE) != me:  # let go of; who queued just before that has not seen it
+                        done = not self._queue or self._holder.setdefault(GATE, me) != me
+                    elif self._queue and not oldest:
+                        oldest.extend(islice(iter(self._queue.popleft, None), 1))  # one call, or a ticket could be lost
+                    elif oldest:
+                        given = oldest[0]
+                        self._holder[GATE] = given.thread
+                    else:
+                        del self._holder[GATE]
+                if given is not None:
+                    given.bell.release()
+                done = True
+            except IndexError:
+                pass  # the last ticket withdrew
+            except RuntimeError:
+                done = True  # the bell was rung just before the interrupt
+            except BaseException as error:  # of a signal handler
+                interrupt = error
+        if interrupt is not None:
+            raise interrupt
 
     def limit_hold_time(self, rule: HoldTimeRule | None) -> None:
         """Judge every outermost hold by `rule` from now on; time asleep on the gate does not count.
 
         Context: any thread; takes the gate.
         """
-        with self:
+        with self.own:
             self._hold_time = rule
             self._taken_ns = monotonic_ns()
 
@@ -277,38 +347,41 @@ class Gate:
             GateNotHeldError: the calling thread does not hold the gate.
         IOKit: IOWorkLoop::sleepGate, IOCommandGate::commandSleep.
         """
-        if self.refused == get_ident():
+        me = get_ident()
+        if me in ready_phases:
             self._refuse()
         _check_deadline(deadline)
         self.check_held(f"sleeping on {token!r}")
         if self._interrupted:
             return WaitResult.INTERRUPTED
         sleeper = _Sleeper()
-        self._sleepers.setdefault(token, []).append(sleeper)  # before letting go, so that no wake-up is missed
-        depth, self._depth, self._owner = self._depth, 0, NOBODY
-        held_ns = self._held_ns()
-        self._pass_on()
+        depth, held_ns = self.depth, self._held_ns()
         try:
+            self._sleepers.setdefault(token, []).append(sleeper)  # before letting go, so that no wake-up is missed
+            self.depth = 0
+            self._pass_on(me)
             sleeper.bell.acquire(True, FOREVER if deadline is None else deadline.remaining_s)
         finally:
             try:
-                self._take_back(depth)
+                self._take_back(me, depth)
+            except BaseException:  # of a signal handler, perhaps at its very entry
+                self._take_back(me, depth)
+                raise
             finally:
                 self._taken_ns = monotonic_ns() - held_ns
                 self._forget(token, sleeper)
         return sleeper.result
 
-    def _take_back(self, depth: int) -> None:
+    def _take_back(self, me: int, depth: int) -> None:
         """Whatever happens: who slept holds the gate afterwards, as the code around him relies on."""
         interrupt: BaseException | None = None
-        while True:
+        while self.depth == 0 or self._holder.get(GATE) != me:
             try:
-                if not self._lock.acquire(False):
-                    self._queue_up(can_fail=False)
-                break
-            except BaseException as error:  # KeyboardInterrupt, which has to wait until we hold it
+                if self._holder.setdefault(GATE, me) != me:
+                    self._queue_up(me, None, can_fail=False)
+                self.depth = depth
+            except BaseException as error:  # of a signal handler; it has to wait until we hold the gate
                 interrupt = error
-        self._begin_hold(depth)
         if interrupt is not None:
             raise interrupt
 
@@ -318,7 +391,7 @@ class Gate:
         Context: any thread; takes the gate, so that sleepers go on only after the caller let go of it.
         IOKit: IOWorkLoop::wakeupGate, IOCommandGate::commandWakeup; like them it wakes all by default.
         """
-        with self:
+        with self.own:
             sleepers = self._sleepers.get(token, [])
             woken = sleepers[:1] if one else sleepers[:]
             self._ring(woken, WaitResult.AWAKENED)
@@ -330,7 +403,7 @@ class Gate:
 
         Context: any thread; takes the gate.
         """
-        with self:
+        with self.own:
             self._interrupted = True
             for sleepers in self._sleepers.values():
                 self._ring(sleepers, WaitResult.INTERRUPTED)

@@ -31,12 +31,12 @@ class HoldTimeRule:
         self._raises = raises
         self._serving = serving
 
-    def report(self, gate: str, held_ns: int, in_flight: bool, letting_go: str) -> None:
+    def report(self, gate: str, held_ns: int, may_raise: bool, letting_go: str) -> None:
         """Say that the calling thread has just let go after `held_ns`.
 
         Args:
             letting_go: the file whose code does that, which is not worth showing.
-            in_flight: an exception is on its way through the holder already, which must not be replaced.
+            may_raise: no exception is on its way through the holder already, and it is not this package itself.
 
         Raises:
             HoldTimeError: if asked for, and there is somebody to raise to.
@@ -46,7 +46,7 @@ class HoldTimeRule:
             f"the gate of {gate!r} was held for {held_ns:,} ns, {self.limit_ns:,} ns at most were asked for, by "
             f"thread {threading.current_thread().name!r}{serving or ''}; it let go at:\n" + _stack_of_holder(letting_go)
         )
-        if self._raises and not in_flight and serving is None:
+        if self._raises and may_raise and serving is None:
             raise HoldTimeError(message)
         log.warning("%s", message)
 

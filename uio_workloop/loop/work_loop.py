@@ -124,7 +124,7 @@ class WorkLoop:
         """
         if not isinstance(source, EventSource) or not hasattr(source, "_work_loop"):
             raise BadArgumentError(f"cannot add {source!r}: it is no EventSource whose super().__init__() was called")
-        with self.gate:
+        with self.gate.own:
             self._check_open(f"add {source.name}")
             source.attach(self)
             try:
@@ -154,7 +154,7 @@ class WorkLoop:
             NotAttachedError: it is not on this loop.
         IOKit: removeEventSource.
         """
-        with self.gate:
+        with self.gate.own:
             if source not in self._chain:
                 raise NotAttachedError(f"cannot remove {source!r}: it is not on work loop {self.name!r}")
             source.disable()
@@ -181,7 +181,7 @@ class WorkLoop:
         self._for_all(lambda source: source.disable(), interrupts_only=True)
 
     def _for_all(self, operation: Callable[[EventSource], None], *, interrupts_only: bool = False) -> None:
-        with self.gate, ExitStack() as even_if_one_fails:
+        with self.gate.own, ExitStack() as even_if_one_fails:
             self._check_open("change its event sources")
             for source in reversed(self.event_sources):  # the stack runs them the other way round
                 if source.is_interrupt or not interrupts_only:
@@ -258,7 +258,7 @@ class WorkLoop:
         Context: any thread; takes the gate.
         IOKit: runEventSources.
         """
-        with self.gate:
+        with self.gate.own:
             if self._closing:
                 return False
             try:
@@ -283,14 +283,14 @@ class WorkLoop:
             raise UsageError("run_until_signal() with the gate held would keep every action waiting; call it outside")
         wait = SignalWait()
         with wait.listening(signals):
-            with self.gate:
+            with self.gate.own:
                 if self._closing:
                     return None
                 self._signal_wait = wait
             try:
                 return wait.wait_for(signals)
             finally:
-                with self.gate:
+                with self.gate.own:
                     self._signal_wait = None
 
     # The thread
@@ -308,7 +308,7 @@ class WorkLoop:
                         break
                     served = dispatch.serve()
         finally:
-            with self.gate:  # whoever is closing the loop is still taking sources off the poll set
+            with self.gate.surely:  # whoever is closing the loop is still taking sources off the poll set
                 self._shut()
                 dispatch.poll_set.close()
             self._thread_id = None
@@ -333,7 +333,7 @@ class WorkLoop:
         IOKit: release, free; which do not wait.
         """
         try:
-            with self.gate:
+            with self.gate.own:
                 self._shut()
         finally:
             if not (self.gate.held or self.on_thread()):
