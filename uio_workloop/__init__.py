@@ -35,7 +35,8 @@ from uio_workloop.errors import (
 from uio_workloop.interrupts.interrupt_line import InterruptLine, InterruptProvider, Trigger
 from uio_workloop.interrupts.software_interrupt import SoftwareInterrupt
 from uio_workloop.loop.event_source import EventSource
-from uio_workloop.loop.gate import Gate, WaitResult
+from uio_workloop.loop.gate import Gate
+from uio_workloop.loop.sleepers import WaitResult
 from uio_workloop.loop.work_loop import WorkLoop
 from uio_workloop.registers import Registers
 from uio_workloop.sources.callout import Callout

@@ -93,6 +93,22 @@ def test_a_source_that_goes_takes_its_request_along(work_loop, line, seen, laten
     assert work_loop.event_sources == ()
 
 
+def test_disabling_everything_lets_the_processors_sleep_and_it_can_be_asked_again(
+    work_loop, line, seen, latency, monkeypatch
+):
+    monkeypatch.setattr(cpu_warmer, "BOUND_NS", 3600 * SECOND_NS)
+    source = attach(work_loop, line, seen)
+    source.warm_cpu(monotonic_ns())
+    wait_until_warm(work_loop, latency)
+    work_loop.disable_all_event_sources()
+    assert not held(latency)
+
+    latency.write_bytes(b"")
+    source.enable()
+    source.warm_cpu(monotonic_ns())
+    wait_until_warm(work_loop, latency)
+
+
 def test_without_permission_it_says_so_once_and_does_nothing(
     work_loop, line, seen, latency, caplog, monkeypatch, nothing_said_yet
 ):

@@ -36,6 +36,8 @@ class Dispatch:
         self.poll_set = PollSet()
         self.serving: list[EventSource] = []
         """The sources of the pass that runs, or ran last."""
+        self.will_look = False
+        """The loop's thread will look at its queue once more before it sleeps."""
         self._work_loop = work_loop
         self._gate = work_loop.gate
         self._error_rule = error_rule
@@ -86,7 +88,7 @@ class Dispatch:
 
     def wake(self) -> None:
         """Have the loop's thread look at its queue. Context: as `signal`."""
-        if not self._work_loop.on_thread():  # the thread itself looks before it sleeps
+        if not (self.will_look and self._work_loop.on_thread()):
             self.poll_set.wake()
 
     # The ready phase

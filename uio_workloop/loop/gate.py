@@ -20,11 +20,10 @@ looks at the queue once more after letting go. One of the two sees the other.
 
 from __future__ import annotations
 
-import enum
 from collections import deque
 from collections.abc import Hashable
 from itertools import islice
-from threading import Lock, get_ident
+from threading import get_ident
 from typing import Final, NoReturn
 
 from uio_workloop.clock import Deadline, monotonic_ns
@@ -39,6 +38,7 @@ from uio_workloop.errors import (
 )
 from uio_workloop.loop import deadlock
 from uio_workloop.loop.hold_time import HoldTimeRule
+from uio_workloop.loop.sleepers import Sleeper, Sleepers, WaitResult, locked
 
 NOBODY: Final = 0  # no thread has this identity
 FOREVER: Final = -1.0  # what Lock.acquire calls it, and epoll
@@ -48,48 +48,19 @@ ready_phases: Final[dict[int, object]] = {}
 """Which threads are in the ready phase of which loop: for them no gate is to be had, since they might wait for ever."""
 
 
-class WaitResult(enum.IntEnum):
-    """Why a sleep on the gate ended. Compare it; do not test its truth: AWAKENED is 0.
-
-    IOKit: THREAD_AWAKENED, THREAD_TIMED_OUT, THREAD_INTERRUPTED, with the same values.
-    """
-
-    __str__ = enum.Enum.__str__
-
-    AWAKENED = 0
-    TIMED_OUT = 1
-    INTERRUPTED = 2
-
-
-def _locked() -> Lock:
-    lock = Lock()
-    lock.acquire()
-    return lock
-
-
 class _Ticket:
     """One thread that waits for the gate; `bell` is born locked and rung when the gate is its."""
 
     __slots__ = ("bell", "thread")
 
     def __init__(self) -> None:
-        self.bell = _locked()
+        self.bell = locked()
         self.thread = get_ident()
 
 
 def _check_deadline(deadline: object) -> None:
     if not isinstance(deadline, Deadline | None):
         raise BadArgumentError(f"{deadline!r} is no deadline; write Deadline.after({deadline}) for so many ns from now")
-
-
-class _Sleeper:
-    """One thread asleep on a token; `bell` is born locked and rung at most once."""
-
-    __slots__ = ("bell", "result")
-
-    def __init__(self) -> None:
-        self.bell = _locked()
-        self.result = WaitResult.TIMED_OUT
 
 
 class _Scope:
@@ -155,7 +126,7 @@ class Gate(_Scope):
         self._raises = True
         self._holder: dict[int, int] = {}
         self._queue: deque[_Ticket] = deque()
-        self._sleepers: dict[Hashable, list[_Sleeper]] = {}
+        self._sleepers = Sleepers()
         self._interrupted = False
         self._hold_time: HoldTimeRule | None = None
         self._taken_ns = 0  # kept while there is a rule about it
@@ -354,10 +325,10 @@ class Gate(_Scope):
         self.check_held(f"sleeping on {token!r}")
         if self._interrupted:
             return WaitResult.INTERRUPTED
-        sleeper = _Sleeper()
+        sleeper = Sleeper()
         depth, held_ns = self.depth, self._held_ns()
         try:
-            self._sleepers.setdefault(token, []).append(sleeper)  # before letting go, so that no wake-up is missed
+            self._sleepers.add(token, sleeper)  # before letting go, so that no wake-up is missed
             self.depth = 0
             self._pass_on(me)
             sleeper.bell.acquire(True, FOREVER if deadline is None else deadline.remaining_s)
@@ -369,7 +340,7 @@ class Gate(_Scope):
                 raise
             finally:
                 self._taken_ns = monotonic_ns() - held_ns
-                self._forget(token, sleeper)
+                self._sleepers.forget(token, sleeper)
         return sleeper.result
 
     def _take_back(self, me: int, depth: int) -> None:
@@ -392,11 +363,7 @@ class Gate(_Scope):
         IOKit: IOWorkLoop::wakeupGate, IOCommandGate::commandWakeup; like them it wakes all by default.
         """
         with self.own:
-            sleepers = self._sleepers.get(token, [])
-            woken = sleepers[:1] if one else sleepers[:]
-            self._ring(woken, WaitResult.AWAKENED)
-            del sleepers[: len(woken)]
-            return len(woken)
+            return self._sleepers.wake(token, one=one)
 
     def interrupt_sleepers(self) -> None:
         """Wake every sleeper with INTERRUPTED, and let nobody sleep from now on: the loop is closing.
@@ -405,19 +372,4 @@ class Gate(_Scope):
         """
         with self.own:
             self._interrupted = True
-            for sleepers in self._sleepers.values():
-                self._ring(sleepers, WaitResult.INTERRUPTED)
-            self._sleepers.clear()
-
-    @staticmethod
-    def _ring(sleepers: list[_Sleeper], result: WaitResult) -> None:
-        for sleeper in sleepers:
-            sleeper.result = result
-            sleeper.bell.release()
-
-    def _forget(self, token: Hashable, sleeper: _Sleeper) -> None:
-        sleepers = self._sleepers.get(token, [])
-        if sleeper in sleepers:  # timed out: nobody took it off the list
-            sleepers.remove(sleeper)
-        if not sleepers:
-            self._sleepers.pop(token, None)
+            self._sleepers.interrupt()

@@ -301,7 +301,9 @@ class WorkLoop:
         dispatch, chain = self.dispatch, self._chain
         try:
             while not self._closing:
+                dispatch.will_look = False  # from here on a finalizer on this very thread has to wake it
                 dispatch.collect(0 if chain.has_work else FOREVER)
+                dispatch.will_look = True
                 served = dispatch.serve()
                 for _ in range(LOOK_AGAIN_ROUNDS):
                     if not dispatch.look_again(served):

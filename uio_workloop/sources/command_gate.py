@@ -16,7 +16,7 @@ from uio_workloop.errors import (
     SourceDisabledError,
 )
 from uio_workloop.loop.event_source import EventSource
-from uio_workloop.loop.gate import WaitResult
+from uio_workloop.loop.sleepers import WaitResult
 from uio_workloop.loop.work_loop import WorkLoop
 
 T = TypeVar("T")
@@ -167,10 +167,12 @@ class CommandGate(EventSource):
             return
         this_removal = self._leaving = object()  # another may begin while we sleep, from a loop it is on by then
         loop.gate.wakeup(self._opened)
-        while self._leaving is this_removal and self._stalled and not loop.closed:  # closing throws them out by itself
-            loop.gate.sleep(self._emptied)
-        if self._leaving is this_removal and not self._running:
-            self._leave()
+        try:
+            while self._leaving is this_removal and self._stalled and not loop.closed:  # closing throws them out itself
+                loop.gate.sleep(self._emptied)
+        finally:  # also if a signal handler ends the wait: they go by themselves then
+            if self._leaving is this_removal and not self._running:
+                self._leave()
 
     def _leave(self) -> None:
         self._leaving = None

@@ -41,6 +41,8 @@ class CpuWarmer(TimerEventSource):
 
     def expect(self, at_ns: int) -> None:
         """Be warm at that instant; a later call replaces it. Context: gate held."""
+        if not self.enabled:  # all sources of the loop may have been disabled
+            self.enable()
         self.wake_at_time_ns(at_ns)  # refuses what is no time, before anything is opened
         self.cool()
         try:
@@ -55,10 +57,17 @@ class CpuWarmer(TimerEventSource):
     def cool(self) -> None:
         """The interrupt came, or nothing did: let the processors sleep. Context: gate held."""
         if self._request_fd >= 0:
+            self.cancel_timeout()
+
+    def _disarm(self) -> None:
+        super()._disarm()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._request_fd >= 0:
             os.close(self._request_fd)
             self._request_fd = -1
             self._warm = False
-            self.cancel_timeout()
 
     def _on_time(self, sender: Any) -> None:
         if self._warm:
@@ -69,7 +78,7 @@ class CpuWarmer(TimerEventSource):
             self.wake_at_time_ns(self._cool_at)
 
     def free(self) -> None:
-        self.cool()
+        self._let_go()
         super().free()
 
 
