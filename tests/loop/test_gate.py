@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections import deque
 
 import pytest
 from helpers import DEADLINE_S, Background, Stage
@@ -253,3 +254,40 @@ def test_a_waiter_interrupted_while_queueing_leaves_the_gate_usable(gate):
     stage.release()
     holder.result()
     Background(enter, gate).result()
+
+
+class HaltingQueue(deque):
+    """Halts whoever takes a ticket out, with the ticket in his hand."""
+
+    def __init__(self, stage: Stage) -> None:
+        super().__init__()
+        self._stage = stage
+
+    def popleft(self):
+        ticket = super().popleft()
+        self._stage.hold()
+        return ticket
+
+
+def test_a_wait_whose_deadline_passes_while_the_gate_is_being_given_to_it_has_it(gate):
+    holding, giving = Stage(), Stage()
+    gate._queue = HaltingQueue(giving)
+    holder = Background(hold, gate, holding)
+    holding.await_reached()
+    deadline = Deadline.after(20_000_000)
+
+    def wait_for_it() -> bool:
+        with gate.within(deadline):
+            return gate.held
+
+    client = Background(wait_for_it)
+    wait_for_waiters(gate, 1)
+    holding.release()
+    giving.await_reached()
+    some_time_after = Deadline(deadline.at_ns + 50_000_000)
+    while not client.finished and not some_time_after.expired:  # whoever does not wait any more goes wrong now
+        os.sched_yield()
+    giving.release()
+
+    assert client.result() is True
+    holder.result()

@@ -20,6 +20,7 @@ looks at the queue once more after letting go. One of the two sees the other.
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Hashable
 from itertools import islice
@@ -247,12 +248,18 @@ class Gate(_Scope):
                 self._pass_on(me)
             if deadline is None:
                 deadlock.wait(self, ticket, can_fail=can_fail)
-            elif not ticket.bell.acquire(True, deadline.remaining_s) and self.withdraw(ticket):
-                raise DeadlineExceededError(f"the gate of {self.name!r} was held by other threads until the deadline")
-        except DeadlockError:  # our ticket was withdrawn
+            elif not ticket.bell.acquire(True, deadline.remaining_s):
+                if self.withdraw(ticket):
+                    raise DeadlineExceededError(
+                        f"the gate of {self.name!r} was held by other threads until the deadline"
+                    )
+                ticket.bell.acquire()  # it is being given to us this very moment
+        except (DeadlineExceededError, DeadlockError):  # our ticket was withdrawn
             raise
-        except BaseException:  # of a signal handler: leave the queue; if the gate is ours by now, enter() lets go
-            self.withdraw(ticket)
+        except BaseException:  # of a signal handler: leave the queue; if the gate is ours, enter() lets go of it
+            if not self.withdraw(ticket):
+                while self._holder.get(GATE) != me:  # it is being given to us this very moment
+                    os.sched_yield()
             raise
 
     def withdraw(self, ticket: _Ticket) -> bool:
