@@ -291,3 +291,32 @@ def test_a_wait_whose_deadline_passes_while_the_gate_is_being_given_to_it_has_it
 
     assert client.result() is True
     holder.result()
+
+
+def test_a_thread_that_is_given_the_gate_just_as_it_has_queued_keeps_it(gate):
+    stage, queueing = Stage(), Stage()
+
+    class HaltingAppend(deque):
+        """Halts whoever has just queued, before he looks once more."""
+
+        def append(self, ticket):
+            super().append(ticket)
+            queueing.hold()
+
+    gate._queue = HaltingAppend()
+    holder = Background(hold, gate, stage)
+    stage.await_reached()
+
+    def take() -> bool:
+        with gate:
+            return gate.held
+
+    client = Background(take)
+    queueing.await_reached()
+    stage.release()
+    holder.result()  # the gate is the client's now
+    queueing.release()
+
+    assert client.result() is True
+    with gate.attempt():
+        pass

@@ -244,8 +244,8 @@ class Gate(_Scope):
         ticket = _Ticket()
         try:
             self._queue.append(ticket)
-            if self._holder.setdefault(GATE, me) == me:  # opened since: it goes to the oldest ticket, perhaps to ours
-                self._pass_on(me)
+            if self._holder.setdefault(GATE, me) == me and ticket in self._queue:
+                self._pass_on(me)  # opened since: to the oldest ticket, perhaps ours; else it was given to us already
             if deadline is None:
                 deadlock.wait(self, ticket, can_fail=can_fail)
             elif not ticket.bell.acquire(True, deadline.remaining_s):
