@@ -23,6 +23,7 @@ from uio_workloop.testing.lab.architecture import host_architecture, pci_address
 
 LAB_DIRECTORY = Path("/run/uio-workloop-lab")
 ANSWER_TIMEOUT_S = 20.0
+BIND_TIMEOUT_S = 5.0  # of the kernel, which is at it already
 NETLINK_KOBJECT_UEVENT = 15  # linux/netlink.h
 KERNEL_EVENTS = 1  # its multicast group of the kernel's own events, before udev
 NAMED_GPIO_LINES = {"button": 0, "sensor": 1, "door": 2, "alarm": 3}
@@ -124,13 +125,17 @@ def bind_to_uio(address: str) -> None:
         OSError: no such device, it is another driver's, or it has no interrupt.
     """
     card = Path("/sys/bus/pci/devices") / address
-    (card / "driver_override").write_text("uio_pci_generic")
-    try:
-        Path("/sys/bus/pci/drivers/uio_pci_generic/bind").write_text(address)
-    except OSError as error:
-        # A new card is announced before the kernel looks for a driver; it may have found this one in between.
-        if error.errno != errno.EBUSY or os.path.basename(os.path.realpath(card / "driver")) != "uio_pci_generic":
-            raise
+    with kernel_events() as events:
+        (card / "driver_override").write_text("uio_pci_generic")
+        try:
+            Path("/sys/bus/pci/drivers/uio_pci_generic/bind").write_text(address)
+        except OSError as error:
+            # A new card is announced before the kernel looks for a driver. It may be doing that just now (EBUSY), or
+            # be about to (ENODEV: the card cannot be matched yet); either way it finds this one.
+            if error.errno not in (errno.EBUSY, errno.ENODEV):
+                raise
+            if not _event_came(events, action="bind", path_end=f"/{address}", timeout_s=BIND_TIMEOUT_S):
+                raise
 
 
 @contextmanager
@@ -145,12 +150,19 @@ def kernel_events() -> Iterator[socket.socket]:
 
 
 def _wait_for_event(events: socket.socket, *, action: str, path_end: str) -> None:
-    end = time.monotonic() + ANSWER_TIMEOUT_S
+    if not _event_came(events, action=action, path_end=path_end, timeout_s=ANSWER_TIMEOUT_S):
+        raise LabError(
+            f"the guest's kernel did not say {action} of {path_end.strip('/')} within {ANSWER_TIMEOUT_S:.0f} s"
+        )
+
+
+def _event_came(events: socket.socket, *, action: str, path_end: str, timeout_s: float) -> bool:
+    end = time.monotonic() + timeout_s
     while _wait_readable(events.fileno(), end):
         header = events.recv(1 << 16).split(b"\0", 1)[0].decode(errors="replace")
         if header.startswith(f"{action}@") and header.endswith(path_end):
-            return
-    raise LabError(f"the guest's kernel did not say {action} of {path_end.strip('/')} within {ANSWER_TIMEOUT_S:.0f} s")
+            return True
+    return False
 
 
 def _ask(request: dict[str, Any]) -> dict[str, Any]:
