@@ -38,7 +38,7 @@ from uio_workloop.loop.event_source import EventSource
 from uio_workloop.loop.gate import Gate
 from uio_workloop.loop.sleepers import WaitResult
 from uio_workloop.loop.work_loop import WorkLoop
-from uio_workloop.registers import Registers
+from uio_workloop.registers import Field, PortRegisters, Register, RegisterBlock, Registers, RegisterSpace
 from uio_workloop.sources.callout import Callout
 from uio_workloop.sources.command_gate import CommandGate
 from uio_workloop.sources.filter_interrupt_event_source import FilterInterruptEventSource, InterruptFilter
@@ -78,6 +78,7 @@ __all__ = [
     "DeviceNotFoundError",
     "Distribution",
     "EventSource",
+    "Field",
     "FilterInterruptEventSource",
     "Gate",
     "GateBusyError",
@@ -96,8 +97,12 @@ __all__ = [
     "NoResourcesError",
     "NotAttachedError",
     "PciDevice",
+    "PortRegisters",
     "PrivilegeError",
+    "Register",
+    "RegisterBlock",
     "RegisterError",
+    "RegisterSpace",
     "Registers",
     "SharedInterrupt",
     "SoftwareInterrupt",

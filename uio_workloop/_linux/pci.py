@@ -5,8 +5,10 @@ Source: PCI Local Bus Specification 3.0, section 6.2.2; Documentation/PCI/sysfs-
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
+import sys
 from dataclasses import dataclass
 
 DEVICES = "/sys/bus/pci/devices"
@@ -51,6 +53,26 @@ def intx_is_masked(config_fd: int) -> bool:
 def _read_command(config_fd: int) -> int:
     (command,) = _COMMAND_WORD.unpack(os.pread(config_fd, _COMMAND_WORD.size, _COMMAND))
     return int(command)
+
+
+def read_port(resource_fd: int, offset: int, width: int) -> int:
+    """Read 1, 2 or 4 bytes of a BAR of I/O ports: one port access, its value in the machine's byte order.
+
+    ENODEV: the device has left. EPERM: the kernel is locked down. EIO: it has no such ports.
+    """
+    data = os.pread(resource_fd, width, offset)
+    _check_whole(len(data), width)
+    return int.from_bytes(data, sys.byteorder)
+
+
+def write_port(resource_fd: int, offset: int, width: int, value: int) -> None:
+    """As `read_port`."""
+    _check_whole(os.pwrite(resource_fd, value.to_bytes(width, sys.byteorder), offset), width)
+
+
+def _check_whole(moved: int, width: int) -> None:
+    if moved != width:  # beyond the resource the kernel moves nothing, and calls it the end of the file
+        raise OSError(errno.EIO, "the kernel knows no ports there")
 
 
 def bars(address: str) -> dict[int, Bar]:
