@@ -143,7 +143,7 @@ class PrivilegeError(DeviceError, PermissionError):
 
 
 class RegisterError(WorkLoopError, ValueError):
-    """A register access outside its region or off its natural alignment; nothing reached the bus."""
+    """A register access that cannot be, or a layout that no device can have; nothing reached the bus."""
 
     io_return = 0xE00002D0  # kIOReturnNotAligned
 

@@ -210,6 +210,7 @@ REFUSED = {
     "cannot clear fields of errors and mixed of Port": lambda port: port.clear(Port.overrun, Port.woken),
     "field other is not one of Port": lambda port: port.clear(Other.other),
     "field other is not one of Port$": lambda port: port.wait_until(Other.other, True, 0),
+    "field overrun is not one of Port": lambda port: port.clear(Other.overrun),
     "cannot wait for first in Port.sent .*: it is write-only": lambda port: port.wait_until(Port.first, True, 0),
 }
 
@@ -217,6 +218,7 @@ REFUSED = {
 class Other(RegisterBlock, size=4):
     register = Register(0, access="w1c")
     other = register.bit(0)
+    overrun = register.bit(1)
 
 
 @pytest.mark.parametrize("says", REFUSED)
@@ -301,6 +303,11 @@ def test_a_field_of_a_read_only_register_cannot_be_cleared():
     register = Register(0, access="ro")
     with pytest.raises(RegisterError, match=r"Made.b cannot be w1c: r is ro"):
         made(r=register, b=register.bit(0, access="w1c"))
+
+
+def test_registers_may_be_declared_in_any_order_and_leave_holes():
+    block = made(last=Register(0x0C), first=Register(0x00, width=8), middle=Register(0x06, width=16))
+    assert block.size == 0x10
 
 
 def test_a_layout_adds_to_another():

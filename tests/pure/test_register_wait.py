@@ -81,16 +81,32 @@ def test_no_time_at_all_is_one_look(registers):
 
 def test_the_last_look_is_after_the_deadline(registers, monkeypatch):
     """Whoever sleeps through his deadline has not seen yet what happened meanwhile."""
-    deadline = Deadline.after(MILLISECOND_NS)
+    late = Deadline.after(2 * MILLISECOND_NS)
 
     def oversleep(seconds: float) -> None:
-        while not deadline.expired:
+        while not late.expired:
             pass
         registers.write32(0x20, 1)
 
     monkeypatch.setattr("time.sleep", oversleep)
-    assert registers.wait_until(0x20, 1, 1, deadline.remaining_ns) == 1
-    assert deadline.expired
+    assert registers.wait_until(0x20, 1, 1, MILLISECOND_NS) == 1
+    assert late.expired
+
+
+def test_a_look_that_outlasts_the_deadline_is_not_the_last(registers, monkeypatch):
+    late = Deadline.after(2 * MILLISECOND_NS)
+    load = registers._load
+
+    def slow_load(offset: int, width: int) -> int:
+        seen = load(offset, width)
+        while not late.expired:
+            pass
+        registers.write32(0x20, 1)  # after this look
+        return seen
+
+    monkeypatch.setattr(registers, "_load", slow_load)
+    assert registers.wait_until(0x20, 1, 1, MILLISECOND_NS) == 1
+    assert registers.reads == 2
 
 
 def test_a_long_wait_looks_seldom(registers):
