@@ -13,14 +13,14 @@ if len(sys.argv) != 2:
     sys.exit(__doc__)
 
 with GpioLine.find(sys.argv[1], edge="both", bias="pull_up") as line, WorkLoop() as loop:
-    pressed = not line.read()
+    pressed = not line.value
 
     def on_edge(sender: InterruptEventSource, count: int) -> None:
         settle.set_timeout_ms(SETTLE_MS)  # arming again replaces the earlier deadline
 
     def on_settled(sender: TimerEventSource) -> None:
         global pressed
-        if pressed != (not line.read()):
+        if pressed != (not line.value):
             pressed = not pressed
             print("pressed" if pressed else "released", flush=True)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from uio_workloop import UioDevice
@@ -101,3 +103,24 @@ def interrupt_threads(handler: str) -> list[int]:
 def write(path: str, text: str) -> None:
     with open(path, "w") as file:
         file.write(text)
+
+
+@contextmanager
+def gpio_chip(label: str, **names: int) -> Iterator[str]:
+    """Another simulated chip, of eight lines, some of them named: its name, `gpiochip1`."""
+    chip = Path("/sys/kernel/config/gpio-sim") / f"test_{label}"
+    bank = chip / "bank0"
+    bank.mkdir(parents=True)
+    (bank / "label").write_text(label)
+    (bank / "num_lines").write_text("8")
+    lines = [bank / f"line{offset}" for offset in names.values()]
+    for line, name in zip(lines, names, strict=True):
+        line.mkdir()
+        (line / "name").write_text(name)
+    (chip / "live").write_text("1")
+    try:
+        yield (bank / "chip_name").read_text().strip()
+    finally:
+        (chip / "live").write_text("0")
+        for directory in (*lines, bank, chip):
+            directory.rmdir()

@@ -28,10 +28,12 @@ from uio_workloop.errors import (
     PrivilegeError,
     RegisterError,
     SourceDisabledError,
+    UnsupportedError,
     UsageError,
     WorkLoopError,
     WrongThreadError,
 )
+from uio_workloop.interrupts.gpio_edges import GpioEdge
 from uio_workloop.interrupts.interrupt_line import InterruptLine, InterruptProvider, Trigger
 from uio_workloop.interrupts.software_interrupt import SoftwareInterrupt
 from uio_workloop.loop.event_source import EventSource
@@ -83,6 +85,7 @@ __all__ = [
     "Gate",
     "GateBusyError",
     "GateNotHeldError",
+    "GpioEdge",
     "GpioLine",
     "Histogram",
     "HoldTimeError",
@@ -112,6 +115,7 @@ __all__ = [
     "TimerOptions",
     "Trigger",
     "UioDevice",
+    "UnsupportedError",
     "UsageError",
     "WaitResult",
     "WorkLoop",

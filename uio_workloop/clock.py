@@ -24,15 +24,6 @@ def boottime_ns() -> int:
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
 
-def monotonic_from_realtime_ns(at_ns: int) -> int:
-    """A recent instant of CLOCK_REALTIME on CLOCK_MONOTONIC; exact but for the time between two clock readings.
-
-    Wrong by the step if the time of day was set in between.
-    """
-    now_ns = monotonic_ns()
-    return at_ns - (time.time_ns() - now_ns)
-
-
 @dataclass(frozen=True, slots=True)
 class Deadline:
     """An instant on CLOCK_MONOTONIC; it survives retries and being passed down."""

@@ -83,6 +83,12 @@ class NoResourcesError(WorkLoopError, RuntimeError):
     io_return = 0xE00002BE  # kIOReturnNoResources
 
 
+class UnsupportedError(WorkLoopError, RuntimeError):
+    """The device, its kernel driver or this kernel cannot do that."""
+
+    io_return = 0xE00002C7  # kIOReturnUnsupported
+
+
 class DeadlineExceededError(WorkLoopError, TimeoutError):
     """What was waited for did not happen in time; the message says what that was."""
 

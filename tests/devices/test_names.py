@@ -51,5 +51,5 @@ def test_a_plain_file_is_not_a_uio_device(tmp_path):
 def test_a_gpio_line_below_zero_and_an_edge_that_is_none_are_refused_before_anything_is_opened():
     with pytest.raises(BadArgumentError, match="there is no GPIO line gpiochip0:-1: lines count from 0"):
         GpioLine("gpiochip0", -1)
-    with pytest.raises(BadArgumentError, match="gpiochip0:1 cannot interrupt on edge 'none'; write one of"):
-        GpioLine("gpiochip0", 1, edge="none")
+    with pytest.raises(BadArgumentError, match="gpiochip0:1 cannot interrupt on edge 'up'; write one of"):
+        GpioLine("gpiochip0", 1, edge="up")

@@ -1,0 +1,59 @@
+"""A GPIO chip, opened for questions about its lines."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from uio_workloop._linux import gpio
+from uio_workloop.devices.access import open_node, refusal
+from uio_workloop.errors import DeviceNotFoundError, UnsupportedError
+
+
+class GpioChip:
+    """What a chip says of itself and its lines. For a `with` block.
+
+    Args:
+        name: `gpiochip0`.
+
+    Raises (construction): as `open_node`.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._node = f"/dev/{name}"
+        self._fd = open_node(self._node, os.O_RDONLY)  # enough for questions, and for opening lines
+        try:
+            info = gpio.chip_info(self._fd)
+        except OSError as error:
+            os.close(self._fd)
+            raise refusal(self._node, "ask the GPIO chip", error) from error
+        self.label = info.label
+        """What its driver calls it; survives renumbering."""
+        self.lines = info.lines
+
+    def line_info(self, offset: int) -> gpio.LineInfo:
+        """Name and user of a line.
+
+        Raises:
+            DeviceNotFoundError: there is no such line.
+            UnsupportedError: the kernel is older than version 2 of the interface.
+            DeviceGoneError: the chip has left.
+        """
+        if offset >= self.lines:
+            line = f"{self.name}:{offset}"
+            raise DeviceNotFoundError(
+                f"there is no GPIO line {line}: {self._node} has lines 0 to {self.lines - 1}", path=line
+            )
+        try:
+            return gpio.line_info(self._fd, offset)
+        except OSError as error:
+            if error.errno == errno.EINVAL:  # what a chip answers to a request it does not know
+                raise UnsupportedError(f"cannot use {self._node}: GPIO lines take Linux 5.10 or later") from error
+            raise refusal(self._node, "ask the GPIO chip", error) from error
+
+    def __enter__(self) -> GpioChip:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        os.close(self._fd)
