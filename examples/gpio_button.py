@@ -1,6 +1,6 @@
 """A push button on a GPIO line, debounced by a timer: bounces restart it, and only a level that lasts counts.
 
-python examples/gpio_button.py gpiochip0:17    the button pulls the line low; Ctrl-C ends it
+python examples/gpio_button.py gpio:GPIO17    the button pulls the line low; Ctrl-C ends it
 """
 
 import sys

@@ -30,6 +30,9 @@ class Program:
         assert self._process.stdout is not None
         return self._process.stdout.readline().rstrip("\n")
 
+    def send(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
     def interrupt(self) -> list[str]:
         """Press Ctrl-C and read the rest."""
         self._process.send_signal(signal.SIGINT)

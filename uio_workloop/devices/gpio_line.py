@@ -254,7 +254,7 @@ class GpioLine:
             return UnsupportedError(f"{line} cannot be debounced: its chip neither does that nor interrupts")
         if config.kernel_debounce_us != self._config.kernel_debounce_us and error.errno in NOT_SO_LONG:
             return UnsupportedError(
-                f"{line} cannot be debounced for {config.debounce_us} us: its chip refuses that ({error.strerror}); "
+                f"{line} cannot be debounced for {config.debounce_us} us: its chip refuses that; "
                 'take another time, or debounce="software"'
             )
         return refusal(self.name, "set up GPIO line", error)
