@@ -24,7 +24,7 @@ def find_device(name: str) -> Device:
         BadArgumentError: the name has none of these forms.
         DeviceNotFoundError, DeviceError, PrivilegeError: as the `find` of that class.
     """
-    if gpio_line.NAME.fullmatch(name) or name.startswith("gpio:"):
+    if gpio_line.NAME.fullmatch(name):
         return GpioLine.find(name)
     if pci_device.ADDRESS.fullmatch(name) or pci_device.IDENTITY.fullmatch(name):
         return PciDevice.find(name)
