@@ -103,6 +103,7 @@ def _survey() -> tuple[list[Line], list[PrivilegeError]]:
     """Every line there is, in order; and the refusals of chips that this user may not open."""
     lines: list[Line] = []
     refusals: list[PrivilegeError] = []
+    # A link is another number for a chip that has one: Raspberry Pi OS has gpiochip4 link to the header's.
     nodes = [each.name for each in os.scandir("/dev") if CHIP_NODE.fullmatch(each.name) and not each.is_symlink()]
     for chip in sorted(nodes, key=lambda name: int(name.removeprefix("gpiochip"))):
         try:
