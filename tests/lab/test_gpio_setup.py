@@ -124,9 +124,9 @@ def test_edges_queued_before_a_line_is_set_up_anew_are_read_after_it(work_loop, 
 
 
 def test_edges_go_on_being_numbered_and_stamped_alike_after_every_change(work_loop, seen):
-    toggle = Toggle()
     with open_line(keep_edges=64) as line:
         source = attach(work_loop, line, seen)
+        toggle = Toggle()
         for n, bias in enumerate(["disable", "default", "disable"], start=1):
             line.bias = bias
             toggle(4)
@@ -140,19 +140,18 @@ def test_edges_go_on_being_numbered_and_stamped_alike_after_every_change(work_lo
 
 
 def test_a_source_hears_the_edges_that_its_line_is_set_to_under_it(work_loop, seen):
-    toggle = Toggle()
     with open_line() as line:
         attach(work_loop, line, seen)
-        toggle(4)
+        Toggle()(4)
         seen.wait_for_total(4)
         line.edge = "rising"
-        toggle(4)
+        Toggle()(4)  # another one: with other edges the line gets another interrupt thread
         seen.wait_for_total(6)
         line.edge = "none"
-        toggle(4)
+        Toggle()(4)
         fence(work_loop)
         line.edge = "both"
-        toggle(2)
+        Toggle()(2)
         seen.wait_for_total(8)
     assert seen.total == 8
 
@@ -180,8 +179,8 @@ def test_the_edges_kept_are_the_newest_and_those_pushed_out_are_counted(work_loo
 
 
 def test_edges_before_a_source_are_nobodys(work_loop, seen):
-    toggle = Toggle()
     with open_line(keep_edges=8) as line:
+        toggle = Toggle()
         toggle(4)
         attach(work_loop, line, seen)
         toggle(1)

@@ -1,8 +1,8 @@
 """From a name to a GPIO line: which chips and lines there are, and which of them is meant.
 
 The kernel numbers its chips in the order it finds them, and the header of a Raspberry Pi has been gpiochip0 and
-gpiochip4. Labels come from the chip's driver and stay but for a new driver; line names come from the board's device tree
-and stay. The kernel does not care whether they are unique, so a name may mean several lines.
+gpiochip4. Labels come from the chip's driver and stay but for a new driver; line names come from the board's device
+tree and stay. The kernel does not care whether they are unique, so a name may mean several lines.
 """
 
 from __future__ import annotations
