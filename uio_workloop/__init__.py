@@ -4,10 +4,14 @@ The public names. Importing this package loads neither pyudev nor periphery.
 """
 
 from uio_workloop.clock import Deadline
+from uio_workloop.devices.device_description import DeviceDescription
 from uio_workloop.devices.gpio_line import GpioLine
 from uio_workloop.devices.names import find_device
 from uio_workloop.devices.pci_device import PciDevice
 from uio_workloop.devices.uio_device import UioDevice
+from uio_workloop.driver.driver import Driver
+from uio_workloop.driver.driver_host import DriverHost
+from uio_workloop.driver.match_rule import Compatible, GpioName, MatchRule, PciId, UdevProperty, UioName
 from uio_workloop.errors import (
     AbortedError,
     AlreadyAttachedError,
@@ -18,9 +22,11 @@ from uio_workloop.errors import (
     DeviceError,
     DeviceGoneError,
     DeviceNotFoundError,
+    DriverError,
     GateBusyError,
     GateNotHeldError,
     HoldTimeError,
+    LifecycleError,
     MapError,
     NoInterruptError,
     NoResourcesError,
@@ -44,6 +50,7 @@ from uio_workloop.registers import Field, PortRegisters, Register, RegisterBlock
 from uio_workloop.sources.callout import Callout
 from uio_workloop.sources.command_gate import CommandGate
 from uio_workloop.sources.filter_interrupt_event_source import FilterInterruptEventSource, InterruptFilter
+from uio_workloop.sources.hotplug_event_source import HotplugAction, HotplugEventSource
 from uio_workloop.sources.interrupt_event_source import InterruptAction, InterruptEventSource
 from uio_workloop.sources.shared_interrupt import SharedInterrupt
 from uio_workloop.sources.timer_event_source import (
@@ -72,13 +79,18 @@ __all__ = [
     "Callout",
     "ClosedError",
     "CommandGate",
+    "Compatible",
     "Deadline",
     "DeadlineExceededError",
     "DeadlockError",
+    "DeviceDescription",
     "DeviceError",
     "DeviceGoneError",
     "DeviceNotFoundError",
     "Distribution",
+    "Driver",
+    "DriverError",
+    "DriverHost",
     "EventSource",
     "Field",
     "FilterInterruptEventSource",
@@ -87,19 +99,25 @@ __all__ = [
     "GateNotHeldError",
     "GpioEdge",
     "GpioLine",
+    "GpioName",
     "Histogram",
     "HoldTimeError",
+    "HotplugAction",
+    "HotplugEventSource",
     "InterruptAction",
     "InterruptEventSource",
     "InterruptFilter",
     "InterruptLine",
     "InterruptProvider",
     "InterruptStatistics",
+    "LifecycleError",
     "MapError",
+    "MatchRule",
     "NoInterruptError",
     "NoResourcesError",
     "NotAttachedError",
     "PciDevice",
+    "PciId",
     "PortRegisters",
     "PrivilegeError",
     "Register",
@@ -114,7 +132,9 @@ __all__ = [
     "TimerEventSource",
     "TimerOptions",
     "Trigger",
+    "UdevProperty",
     "UioDevice",
+    "UioName",
     "UnsupportedError",
     "UsageError",
     "WaitResult",

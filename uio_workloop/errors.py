@@ -55,6 +55,10 @@ class AlreadyAttachedError(UsageError):
     """The event source is on a work loop already. IOKit ignores the second add in silence."""
 
 
+class LifecycleError(UsageError):
+    """A step out of order in the life of a driver: started twice, stopped before it was started."""
+
+
 class ClosedError(WorkLoopError, RuntimeError):
     """The object was closed by its owner and cannot be used any more."""
 
@@ -152,6 +156,10 @@ class RegisterError(WorkLoopError, ValueError):
     """A register access that cannot be, or a layout that no device can have; nothing reached the bus."""
 
     io_return = 0xE00002D0  # kIOReturnNotAligned
+
+
+class DriverError(WorkLoopError, RuntimeError):
+    """A driver could not start on its device; raise it in `start()` to say why."""
 
 
 class LabError(WorkLoopError, RuntimeError):

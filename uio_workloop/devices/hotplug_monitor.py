@@ -1,0 +1,106 @@
+"""Devices that come and go, as udev or the kernel tells of them over netlink; and which there are now.
+
+With udev.py the only home of pyudev. A device is described here as it is; `discovery` makes of it what drivers match.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from typing import Any, Final
+
+from uio_workloop.devices.device_description import DeviceDescription
+from uio_workloop.errors import DeviceError
+
+UDEV_CONTROL: Final = "/run/udev/control"  # udevd's own socket; libudev looks for it, too
+
+
+def udev_runs() -> bool:
+    """Whether udevd is there to prepare devices: to name them, and to give them to groups."""
+    return os.path.exists(UDEV_CONTROL)
+
+
+class HotplugMonitor:
+    """A netlink socket that hears of every device from now on: what udevd sends if it runs, else what the kernel does.
+
+    udevd speaks when it has dealt with a device, so that its permissions and links are in place.
+
+    Raises (construction):
+        DeviceError: no such socket can be had.
+
+    Context: one thread at a time.
+    Source: udev_monitor_new_from_netlink(3); netlink(7).
+    """
+
+    def __init__(self) -> None:
+        self.group: Final = "udev" if udev_runs() else "kernel"
+        try:
+            import pyudev  # here, so that programs without hot-plug never load it
+
+            self._monitor: Any = pyudev.Monitor.from_netlink(pyudev.Context(), source=self.group)
+            self._monitor.start()
+        except (OSError, ImportError) as error:
+            raise DeviceError(f"cannot listen for devices that come and go: {error}") from error
+        self._socket = socket.socket(fileno=self._monitor.fileno())  # lent by the monitor, see close()
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def receive(self) -> tuple[str, DeviceDescription] | None:
+        """What happened next and to which device, None if nothing did; never blocks.
+
+        OSError: the kernel dropped events because nobody read them in time (ENOBUFS).
+        """
+        # pyudev's poll() finds the socket in error and raises, but leaves the error there: it would do so for ever.
+        error = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if error:
+            raise OSError(error, os.strerror(error))
+        device = self._monitor.poll(0)
+        return None if device is None else (str(device.action), _described(device))
+
+    def close(self) -> None:
+        """Close the socket; twice is fine."""
+        if self._monitor is not None:
+            self._socket.detach()
+            self._monitor = None  # the last reference: libudev closes the descriptor
+
+
+def devices_of(subsystem: str) -> Iterator[DeviceDescription]:
+    """Every device of a subsystem that udev, if it runs, is done with."""
+    import pyudev
+
+    for device in pyudev.Context().list_devices(subsystem=subsystem):
+        if device.device_node is None or device.is_initialized or not udev_runs():
+            yield _described(device)
+
+
+def device_at(sys_path: str) -> DeviceDescription | None:
+    """The device with this directory in sysfs; None if there is none."""
+    import pyudev
+
+    try:
+        return _described(pyudev.Devices.from_sys_path(pyudev.Context(), sys_path))
+    except pyudev.DeviceNotFoundError:
+        return None
+
+
+def parent_of(sys_path: str) -> DeviceDescription | None:
+    """The device above the one with this directory; None if there is none."""
+    import pyudev
+
+    try:
+        parent = pyudev.Devices.from_sys_path(pyudev.Context(), sys_path).parent
+    except pyudev.DeviceNotFoundError:
+        return None
+    return None if parent is None else _described(parent)
+
+
+def _described(device: Any) -> DeviceDescription:
+    path, node = device.sys_path, device.device_node
+    try:
+        inode = os.stat(path).st_ino
+    except OSError:  # it has left
+        inode = 0
+    name = node or device.sys_name
+    return DeviceDescription(path, device.subsystem or "", name, node, dict(device.properties), trace=(path, inode))

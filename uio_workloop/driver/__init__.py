@@ -1,0 +1,1 @@
+"""Drivers: what they match, how they live, and who runs them."""
