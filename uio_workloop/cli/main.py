@@ -6,6 +6,7 @@ import click
 
 import uio_workloop
 from uio_workloop.cli.demo import demo
+from uio_workloop.cli.run import run
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -15,3 +16,4 @@ def main() -> None:
 
 
 main.add_command(demo)
+main.add_command(run)

@@ -5,9 +5,10 @@ With udev.py the only home of pyudev. A device is described here as it is; `disc
 
 from __future__ import annotations
 
+import functools
 import os
 import socket
-from collections.abc import Iterator
+import threading
 from typing import Any, Final
 
 from uio_workloop.devices.device_description import DeviceDescription
@@ -66,34 +67,47 @@ class HotplugMonitor:
             self._monitor = None  # the last reference: libudev closes the descriptor
 
 
-def devices_of(subsystem: str) -> Iterator[DeviceDescription]:
-    """Every device of a subsystem that udev, if it runs, is done with."""
-    import pyudev
-
-    for device in pyudev.Context().list_devices(subsystem=subsystem):
-        if device.device_node is None or device.is_initialized or not udev_runs():
-            yield _described(device)
+def devices_of(subsystem: str) -> list[DeviceDescription]:
+    """Every device of a subsystem that udev, if it runs, is done with. Context: any thread."""
+    with _looking_up:
+        found = _context().list_devices(subsystem=subsystem)
+        raw = not udev_runs()
+        return [_described(device) for device in found if raw or device.device_node is None or device.is_initialized]
 
 
 def device_at(sys_path: str) -> DeviceDescription | None:
-    """The device with this directory in sysfs; None if there is none."""
-    import pyudev
-
-    try:
-        return _described(pyudev.Devices.from_sys_path(pyudev.Context(), sys_path))
-    except pyudev.DeviceNotFoundError:
-        return None
+    """The device with this directory in sysfs; None if there is none. Context: any thread."""
+    with _looking_up:
+        device = _device(sys_path)
+        return None if device is None else _described(device)
 
 
 def parent_of(sys_path: str) -> DeviceDescription | None:
-    """The device above the one with this directory; None if there is none."""
+    """The device above the one with this directory; None if there is none. Context: any thread."""
+    with _looking_up:
+        device = _device(sys_path)
+        parent = None if device is None else device.parent
+        return None if parent is None else _described(parent)
+
+
+_looking_up = threading.Lock()  # libudev's objects belong to one thread at a time
+
+
+@functools.cache
+def _context() -> Any:
+    """Made once: to find its library pyudev starts another program, which can take a tenth of a second."""
+    import pyudev
+
+    return pyudev.Context()
+
+
+def _device(sys_path: str) -> Any:
     import pyudev
 
     try:
-        parent = pyudev.Devices.from_sys_path(pyudev.Context(), sys_path).parent
+        return pyudev.Devices.from_sys_path(_context(), sys_path)
     except pyudev.DeviceNotFoundError:
         return None
-    return None if parent is None else _described(parent)
 
 
 def _described(device: Any) -> DeviceDescription:

@@ -102,7 +102,9 @@ class DriverHost:
             self._late = TimerEventSource(self._on_no_bind, owner=self)
             loop.add_event_source(self._late)
             self._look_around()
-            loop.add_event_source(self._hotplug)
+            with loop.gate:
+                if not self._closed:  # by another thread, while a driver slept in its start()
+                    loop.add_event_source(self._hotplug)
         except BaseException:
             self.close()
             raise

@@ -1,0 +1,486 @@
+"""Devices x drivers: who gets what, when that changes, and what becomes of those that fail."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import nullcontext
+
+import pytest
+from helpers import DEADLINE_S, Background, Stage
+from pretend_world import tell
+
+from uio_workloop import (
+    AbortedError,
+    BadArgumentError,
+    ClosedError,
+    Deadline,
+    DeviceGoneError,
+    Driver,
+    DriverError,
+    DriverHost,
+    InterruptEventSource,
+    LifecycleError,
+    PciId,
+    PrivilegeError,
+    SoftwareInterrupt,
+    TimerEventSource,
+    UdevProperty,
+    UioName,
+    WorkLoop,
+)
+from uio_workloop.clock import SECOND_NS
+from uio_workloop.driver.lifecycle import State
+from uio_workloop.testing import fence
+
+
+class Plain(Driver):
+    """Writes down what happens to it."""
+
+    match = PciId("1234:11e8")
+
+    def __init__(self) -> None:
+        self.life: list[str] = []
+        self.gate_held: list[bool] = []
+
+    def note(self, what: str) -> None:
+        self.life.append(what)
+        self.gate_held.append(self.loop.in_gate())
+
+    def start(self, device) -> None:
+        self.device = device
+        self.source = self.add(InterruptEventSource(device, lambda sender, count: self.note("interrupt")))
+        self.source.enable()
+        self.note("start")
+
+    def stop(self) -> None:
+        self.note("stop")
+
+
+class Failing(Driver):
+    """Acquires half of what it wants."""
+
+    match = PciId("1234:11e8")
+    error: BaseException = ValueError("the card answers 0xffffffff")
+
+    def start(self, device) -> None:
+        self.add(InterruptEventSource(device, None))
+        self.add(TimerEventSource())
+        raise self.error
+
+
+def probing(score: int | None, base: type[Driver] = Plain) -> type[Driver]:
+    """A driver that always gives this score."""
+    return type(f"Scores{score}", (base,), {"probe": lambda self, device: score})
+
+
+# What is there
+
+
+def test_a_driver_starts_on_each_device_that_matches(world):
+    world.add(4)
+    world.add(5, properties={"PCI_ID": "8086:100E"})
+    world.add(6)
+    with DriverHost([Plain]) as host:
+        assert [driver.description.name for driver in host.drivers] == ["0000:00:04.0", "0000:00:06.0"]
+        assert [driver.life for driver in host.drivers] == [["start"], ["start"]]
+
+
+def test_a_driver_has_loop_gate_and_log_and_is_called_with_the_gate_held(world, caplog):
+    world.add()
+    with DriverHost([Plain]) as host, caplog.at_level(logging.INFO):
+        (driver,) = host.drivers
+        driver.log.info("hello %d", 3)
+        assert driver.loop is host.loop
+        assert driver.command_gate.run_action(driver.loop.in_gate)
+        driver.device.cause()
+        fence(host.loop)
+    assert driver.life == ["start", "interrupt", "stop"]
+    assert all(driver.gate_held)
+    assert (caplog.records[0].name, caplog.messages[0]) == (__name__, "0000:00:04.0: hello 3")
+
+
+def test_all_are_stopped_in_reverse_order_and_leave_nothing_behind(world, work_loop):
+    for slot in (4, 5, 6):
+        world.add(slot)
+    order = []
+    with DriverHost([Plain], loop=work_loop) as host:
+        for driver in host.drivers:
+            driver.stop = lambda name=driver.description.name: order.append(name)
+    assert order == ["0000:00:06.0", "0000:00:05.0", "0000:00:04.0"]
+    assert (host.drivers, work_loop.event_sources, work_loop.closed) == ((), (), False)
+
+
+def test_without_a_loop_the_host_has_one_of_its_own_and_ends_it(world):
+    with DriverHost([Plain]) as host:
+        loop = host.loop
+    assert loop.closed
+    assert not loop.thread.is_alive()
+
+
+def test_closing_twice_stops_once(world):
+    world.add()
+    with DriverHost([Plain]) as host:
+        (driver,) = host.drivers
+        host.close()
+        host.close()
+    assert driver.life == ["start", "stop"]
+    assert driver.state is State.GONE
+
+
+# Competition
+
+
+def test_the_highest_score_gets_the_device(world):
+    world.add()
+    with DriverHost([probing(5), probing(None), probing(7), probing(-1)]) as host:
+        assert [type(driver).__name__ for driver in host.drivers] == ["Scores7"]
+
+
+def test_the_rule_that_asks_for_more_wins_and_the_first_of_equals(world):
+    narrow = type("Narrow", (Plain,), {"match": Plain.match & UdevProperty("ID_PATH", "pci-0000:00:04.0")})
+    same = type("Same", (Plain,), {})
+    world.add(4)
+    world.add(5)
+    with DriverHost([Plain, same, narrow]) as host:
+        assert [type(driver) for driver in host.drivers] == [narrow, Plain]
+
+
+def test_a_device_everybody_declines_is_left_alone(world, work_loop):
+    world.add()
+    with DriverHost([probing(None)], loop=work_loop) as host:
+        assert host.drivers == ()
+        assert len(work_loop.event_sources) == 2  # the host's own
+
+
+def test_a_probe_that_raises_is_reported_and_counts_as_a_no(world, caplog):
+    class Curious(Plain):
+        def probe(self, device):
+            raise ZeroDivisionError
+
+    world.add()
+    with DriverHost([Curious, Plain]) as host:
+        assert [type(driver) for driver in host.drivers] == [Plain]
+    assert "Curious could not look at 0000:00:04.0" in caplog.messages
+
+
+# Failing
+
+
+def test_a_driver_that_fails_is_reported_and_hurts_nobody(world, work_loop, caplog):
+    once = type("Once", (Failing,), {"match": UdevProperty("ID_PATH", "pci-0000:00:04.0")})
+    world.add(4)
+    world.add(5)
+    with DriverHost([once, type("Other", (Plain,), {"match": UdevProperty("ID_PATH", "pci-0000:00:05.0")})]) as host:
+        assert [driver.description.name for driver in host.drivers] == ["0000:00:05.0"]
+        assert len(host.loop.event_sources) == 4  # two of the host, the other's gate and interrupt
+    (record,) = (each for each in caplog.records if each.levelno == logging.ERROR)
+    assert record.message == "Once could not start on 0000:00:04.0: the card answers 0xffffffff"
+    assert record.exc_info[1] is Failing.error  # not foreseen, so with its traceback
+
+
+def test_when_the_best_fails_the_next_best_gets_a_device_without_traces(world):
+    world.add()
+    with DriverHost([probing(9, Failing), probing(1), probing(8, Failing)]) as host:
+        (driver,) = host.drivers
+        assert type(driver).__name__ == "Scores1"
+        assert driver.device is world.opened[-1]
+        driver.device.cause()
+        fence(host.loop)
+        assert driver.life == ["start", "interrupt"]
+
+
+@pytest.mark.parametrize("error", [DriverError("the firmware is older than 3.1"), PrivilegeError("no permission")])
+def test_an_error_with_a_sentence_of_its_own_is_told_without_traceback(world, caplog, error):
+    world.add()
+    with DriverHost([type("Picky", (Failing,), {"error": error})]):
+        pass
+    (record,) = (each for each in caplog.records if each.levelno == logging.ERROR)
+    assert record.message == f"Picky could not start on 0000:00:04.0: {error}"
+    assert record.exc_info is None
+
+
+def test_a_device_that_cannot_be_opened_is_reported_and_tried_again_when_it_changes(world, caplog):
+    device = world.add()
+    world.refusal = PrivilegeError("cannot open /dev/uio0: join group uio")
+    with DriverHost([Plain]) as host:
+        assert caplog.messages == ["cannot open /dev/uio0: join group uio"]
+        world.refusal = None
+        tell(host, "change", device)
+        assert len(host.drivers) == 1
+
+
+def test_a_card_without_uio_driver_is_mentioned_and_gets_its_driver_once_it_is_bound(world, caplog):
+    caplog.set_level(logging.INFO)
+    world.add(node=None)
+    with DriverHost([Plain]) as host:
+        assert caplog.messages == ["0000:00:04.0 is for Plain, but is not bound to a UIO driver yet"]
+        tell(host, "bind", world.add())
+        assert len(host.drivers) == 1
+
+
+def test_a_start_that_is_interrupted_leaves_nothing_behind(world, work_loop):
+    stopped = []
+    first = type("First", (Plain,), {"stop": lambda self: stopped.append("first")})
+    world.add(4)
+    world.add(5)
+    impatient = type(
+        "Impatient",
+        (Failing,),
+        {"error": KeyboardInterrupt(), "match": Plain.match & UdevProperty("ID_PATH", "pci-0000:00:05.0")},
+    )
+    with pytest.raises(KeyboardInterrupt), DriverHost([first, impatient], loop=work_loop):
+        pass
+    assert (stopped, work_loop.event_sources) == (["first"], ())
+
+
+def test_a_driver_that_calls_exit_on_the_loops_thread_does_not_end_it(world, work_loop, caplog):
+    quitting = type("Quitting", (Failing,), {"error": SystemExit(3)})
+    device = None
+    with DriverHost([quitting, Plain], loop=work_loop) as host, SoftwareInterrupt() as errand:
+        device = world.add()
+        source = InterruptEventSource(errand, lambda sender, count: host._on_hotplug(None, "bind", device))
+        work_loop.add_event_source(source)
+        source.enable()
+        errand.cause()
+        fence(work_loop)
+        assert [type(driver) for driver in host.drivers] == [Plain]
+        source.close()
+
+
+# Coming and going
+
+
+def test_a_device_that_comes_gets_a_driver_and_one_that_leaves_loses_it(world):
+    with DriverHost([Plain]) as host:
+        device = world.add()
+        tell(host, "bind", device)
+        (driver,) = host.drivers
+        world.remove(device)
+        tell(host, "remove", device)
+        assert host.drivers == ()
+    assert driver.life == ["start", "stop"]
+
+
+def test_a_device_that_comes_back_gets_a_new_driver(world):
+    first = world.add()
+    with DriverHost([Plain]) as host:
+        (former,) = host.drivers
+        world.remove(first)
+        tell(host, "unbind", first)
+        tell(host, "bind", world.add())
+        (present,) = host.drivers
+        assert present is not former
+        assert (former.life, present.life) == (["start", "stop"], ["start"])
+
+
+def test_one_that_came_back_before_anybody_looked_gets_a_new_driver_too(world):
+    world.add()
+    with DriverHost([Plain]) as host:
+        (former,) = host.drivers
+        tell(host, "bind", world.add())  # its departure was never told
+        (present,) = host.drivers
+        assert (former.life, present.life) == (["start", "stop"], ["start"])
+
+
+def test_old_news_change_nothing(world):
+    device = world.add()
+    with DriverHost([Plain]) as host:
+        for what in ("remove", "unbind", "add", "bind", "change"):
+            tell(host, what, device)
+        (driver,) = host.drivers
+        assert driver.life == ["start"]
+
+
+def test_after_an_overflow_everything_is_looked_at_anew(world, caplog):
+    left = world.add(4)
+    with DriverHost([Plain]) as host:
+        (former,) = host.drivers
+        world.remove(left)
+        world.add(5)
+        tell(host, "overflow", None)
+        assert [driver.description.name for driver in host.drivers] == ["0000:00:05.0"]
+        assert former.life == ["start", "stop"]
+    assert "devices came and went faster than could be followed: looking at all of them anew" in caplog.messages
+
+
+def test_a_device_still_being_bound_is_waited_for(world, monkeypatch):
+    monkeypatch.setattr("uio_workloop.driver.driver_host.waits_for_its_driver", lambda device: True)
+    with DriverHost([Plain]) as host:
+        device = world.add()
+        tell(host, "add", device)
+        assert host.drivers == ()
+        tell(host, "bind", device)
+        assert len(host.drivers) == 1
+
+
+def test_a_device_that_is_never_bound_is_not_waited_for_forever(world, monkeypatch):
+    monkeypatch.setattr("uio_workloop.driver.driver_host.waits_for_its_driver", lambda device: True)
+    monkeypatch.setattr("uio_workloop.driver.driver_host.BIND_FOLLOWS_MS", 0)
+    with DriverHost([Plain]) as host:
+        tell(host, "add", world.add())
+        fence(host.loop)
+        assert len(host.drivers) == 1
+
+
+def test_a_driver_is_stopped_as_soon_as_its_interrupt_source_finds_the_device_gone(world):
+    device = world.add()
+    with DriverHost([Plain]) as host:
+        (driver,) = host.drivers
+        world.remove(device)
+        driver.device.leave()
+        fence(host.loop)
+        assert (host.drivers, driver.life) == ((), ["start", "stop"])
+
+
+def test_a_stop_that_finds_the_device_gone_is_not_reported(world, caplog):
+    def stop(self):
+        raise DeviceGoneError("0000:00:04.0 has left")
+
+    world.add()
+    with DriverHost([type("Gone", (Plain,), {"stop": stop})]):
+        pass
+    assert caplog.messages == []
+
+
+def test_a_stop_that_fails_is_reported_and_everything_is_released_all_the_same(world, work_loop, caplog):
+    def stop(self):
+        raise ValueError("no answer")
+
+    world.add()
+    with DriverHost([type("Stubborn", (Plain,), {"stop": stop})], loop=work_loop):
+        pass
+    assert caplog.messages == ["Stubborn on 0000:00:04.0: stop() raised; it is stopped all the same"]
+    assert work_loop.event_sources == ()
+
+
+def test_a_host_that_is_closed_while_a_driver_starts_stops_it_after_that(world, work_loop):
+    sleeping = Stage()
+
+    class Sleeper(Plain):
+        def start(self, device) -> None:
+            super().start(device)
+            sleeping._reached.set()
+            self.loop.gate.sleep("start", Deadline.after(int(DEADLINE_S * SECOND_NS)))
+
+    world.add()
+    host = DriverHost([Sleeper], loop=work_loop)
+    starting = Background(host.start)
+    sleeping.await_reached()
+    host.close()
+    (attachment,) = host._attached.values()
+    assert attachment.state is State.STARTING
+    work_loop.gate.wakeup("start")
+    starting.result()
+    assert attachment.driver.life == ["start", "stop"]
+    assert work_loop.event_sources == ()
+
+
+# Clients
+
+
+def test_a_client_at_the_command_gate_is_thrown_out_when_the_driver_stops(world):
+    device = world.add()
+    with DriverHost([Plain]) as host:
+        (driver,) = host.drivers
+        driver.command_gate.disable()
+        client = Background(driver.command_gate.run_action, driver.note, "client")
+        while not driver.command_gate._stalled:
+            fence(host.loop)
+        world.remove(device)
+        tell(host, "remove", device)
+        with pytest.raises(AbortedError):
+            client.result()
+        with pytest.raises(ClosedError):
+            driver.command_gate.run_action(driver.note, "client")
+    assert driver.life == ["start", "stop"]
+
+
+def test_whoever_wants_to_know_is_told_of_every_start_and_stop(world, caplog):
+    device = world.add()
+    heard = []
+    with DriverHost([Plain]) as host:
+        host.on_change = lambda host: heard.append(len(host.drivers))
+        world.remove(device)
+        tell(host, "remove", device)
+        tell(host, "bind", world.add())
+    assert heard == [0, 1, 0]
+
+
+# Acquiring
+
+
+def test_what_a_driver_acquires_is_left_in_reverse_order_the_device_last(world, work_loop):
+    order = []
+
+    class Resource:
+        def __init__(self, name):
+            self.name = name
+
+        def __enter__(self):
+            return self.name
+
+        def __exit__(self, *exc_info):
+            order.append((self.name, device._fd >= 0))
+
+    class Collector(Plain):
+        def start(self, device) -> None:
+            super().start(device)
+            assert [self.acquire(Resource(name)) for name in "ab"] == ["a", "b"]
+
+    world.add()
+    with DriverHost([Collector], loop=work_loop) as host:
+        (driver,) = host.drivers
+        device = driver.device
+    assert order == [("b", True), ("a", True)]
+    assert device._fd < 0
+
+
+def test_acquiring_is_for_drivers_that_start_or_run(world):
+    world.add()
+    with (
+        TimerEventSource() as early,
+        pytest.raises(LifecycleError, match="cannot add a source for Plain: it is attached, not starting"),
+    ):
+        Plain().add(early)
+    with DriverHost([Plain]) as host:
+        (driver,) = host.drivers
+        timer = driver.add(TimerEventSource())
+    assert timer.closed
+    with pytest.raises(LifecycleError, match="cannot acquire something for Plain: it is gone"):
+        driver.acquire(nullcontext())
+
+
+# Misuse
+
+
+@pytest.mark.parametrize(
+    ("driver", "sentence"),
+    [
+        (Plain(), "is no driver: give a subclass of Driver"),
+        (DriverHost, "is no driver"),
+        (type("Aimless", (Driver,), {"start": lambda self, device: None}), "Aimless does not say what it is for"),
+        (type("Wrong", (Plain,), {"match": "1234:11e8"}), "Wrong does not say what it is for"),
+        (type("Idle", (Driver,), {"match": UioName("x")}), r"Idle cannot be started: it has no start\(\)"),
+    ],
+)
+def test_what_cannot_be_run_is_refused_before_anything_starts(driver, sentence):
+    with pytest.raises(BadArgumentError, match=sentence):
+        DriverHost([driver])
+
+
+def test_a_host_is_started_once_and_has_its_loop_from_then_on(world):
+    host = DriverHost([Plain])
+    with pytest.raises(LifecycleError, match="has its loop from start"):
+        _ = host.loop
+    host.close()
+    with host, pytest.raises(LifecycleError, match="is started once"):
+        host.start()
+
+
+def test_on_a_loop_that_is_closed_nothing_is_started(world):
+    world.add()
+    loop = WorkLoop()
+    loop.close()
+    with pytest.raises(ClosedError), DriverHost([Plain], loop=loop):
+        pass
+    assert world.opened == []
