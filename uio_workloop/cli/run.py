@@ -63,10 +63,12 @@ def run_until_signal(host: DriverHost, classes: Sequence[type[Driver]], manager:
         host.on_change = lambda host: manager.notify(status_of(host, names))
         if not host.drivers:
             click.echo(f"No device here is for {names} yet; waiting for one. --list says what each wants.", err=True)
-        manager.notify("READY=1", status_of(host, names))
-        _feed_watchdog(host, manager)
-        host.loop.run_until_signal()
-        manager.notify("STOPPING=1")
+        try:
+            manager.notify("READY=1", status_of(host, names))
+            _feed_watchdog(host, manager)
+            host.loop.run_until_signal()
+        finally:
+            manager.notify("STOPPING=1")
 
 
 def status_of(host: DriverHost, names: str) -> str:
