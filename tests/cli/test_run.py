@@ -8,10 +8,16 @@ import socket
 import subprocess
 import sys
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import pytest
 from programs import DEADLINE_S, ROOT
 from test_process import await_listening
+
+from uio_workloop.cli import run
+from uio_workloop.cli.service_manager import ServiceManager
+from uio_workloop.clock import SECOND_NS, monotonic_ns
+from uio_workloop.testing import fence
 
 NOBODYS = """
 import signal, sys, threading
@@ -117,10 +123,18 @@ def test_it_tells_the_service_manager_that_it_is_ready_how_it_is_and_that_it_end
         assert process.wait(DEADLINE_S) == 0
 
 
-def test_the_watchdog_is_fed_at_twice_the_rate_it_asks_for(file, manager):
+def test_the_watchdog_is_fed_again_and_again(file, manager):
     with running(f"{file}:Waiting", NOTIFY_SOCKET=manager.getsockname(), WATCHDOG_USEC="20000"):
         manager.recv(1000)
         assert [manager.recv(1000) for _ in range(5)] == [b"WATCHDOG=1"] * 5
+
+
+def test_the_watchdog_is_fed_at_twice_the_rate_it_asks_for(work_loop):
+    host = SimpleNamespace(loop=work_loop)
+    run._feed_watchdog(host, ServiceManager({"WATCHDOG_USEC": f"{3600 * 10**6}"}))
+    fence(work_loop)  # fed once, and armed for the next time
+    (timer,) = work_loop.event_sources
+    assert 0 < timer.abstime - monotonic_ns() <= 1800 * SECOND_NS
 
 
 def test_a_loop_that_is_stuck_is_a_dead_service(file, manager):

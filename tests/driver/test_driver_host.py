@@ -199,6 +199,23 @@ def test_an_error_with_a_sentence_of_its_own_is_told_without_traceback(world, ca
     assert record.exc_info is None
 
 
+def test_a_driver_that_failed_is_tried_again_when_something_changes(world):
+    class OnlyTheFirst(Plain):
+        starts = 0
+
+        def start(self, device) -> None:
+            type(self).starts += 1
+            if self.starts == 1:
+                raise DriverError("not now")
+            super().start(device)
+
+    device = world.add()
+    with DriverHost([OnlyTheFirst]) as host:
+        assert host.drivers == ()
+        tell(host, "change", device)
+        assert len(host.drivers) == 1
+
+
 def test_a_device_that_cannot_be_opened_is_reported_and_tried_again_when_it_changes(world, caplog):
     device = world.add()
     world.refusal = PrivilegeError("cannot open /dev/uio0: join group uio")
@@ -303,6 +320,18 @@ def test_after_an_overflow_everything_is_looked_at_anew(world, caplog):
     assert "devices came and went faster than could be followed: looking at all of them anew" in caplog.messages
 
 
+def test_devices_that_left_together_lose_their_drivers_in_reverse_order(world):
+    for slot in (4, 5, 6):
+        world.add(slot)
+    order = []
+    with DriverHost([Plain]) as host:
+        for driver in host.drivers:
+            driver.stop = lambda name=driver.description.name: order.append(name)
+        world.devices.clear()
+        tell(host, "overflow", None)
+        assert order == ["0000:00:06.0", "0000:00:05.0", "0000:00:04.0"]
+
+
 def test_a_device_still_being_bound_is_waited_for(world, monkeypatch):
     monkeypatch.setattr("uio_workloop.driver.driver_host.waits_for_its_driver", lambda device: True)
     with DriverHost([Plain]) as host:
@@ -392,6 +421,23 @@ def test_a_client_at_the_command_gate_is_thrown_out_when_the_driver_stops(world)
             client.result()
         with pytest.raises(ClosedError):
             driver.command_gate.run_action(driver.note, "client")
+    assert driver.life == ["start", "stop"]
+
+
+def test_while_a_driver_stops_no_client_comes_in(world, work_loop):
+    class Lingering(Plain):
+        def stop(self) -> None:
+            super().stop()
+            clients.append(Background(self.command_gate.run_action, self.note, "client"))
+            while not self.command_gate._stalled:
+                self.loop.gate.sleep("a client", Deadline.after(SECOND_NS // 1000))
+
+    clients = []
+    world.add()
+    with DriverHost([Lingering], loop=work_loop) as host:
+        (driver,) = host.drivers
+    with pytest.raises(AbortedError):
+        clients[0].result()
     assert driver.life == ["start", "stop"]
 
 

@@ -79,6 +79,24 @@ def test_while_it_is_disabled_it_is_silent_and_keeps_what_happens(source, news, 
     assert [what for what, *_ in news] == ["change"]
 
 
+def test_disabled_by_its_action_it_keeps_what_it_has_read_already(source, news, work_loop):
+    def once(sender, what, device):
+        news(sender, what, device)
+        sender.disable()
+
+    source.set_action(once)
+    with work_loop.gate:
+        work_loop.add_event_source(source)
+        announce("add")
+        announce("change")
+    fence(work_loop)
+    fence(work_loop)
+    assert [what for what, *_ in news] == ["add"]
+    source.enable()
+    fence(work_loop)
+    assert [what for what, *_ in news] == ["add", "change"]
+
+
 def test_when_the_kernel_drops_events_the_action_is_told_so_once_and_goes_on(source, news, work_loop):
     with socket.socket(fileno=os.dup(source.fileno())) as its_socket:
         its_socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)  # the least the kernel grants
