@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 from uio_workloop.errors import BadArgumentError
 
 if TYPE_CHECKING:
-    from uio_workloop.devices.names import Device
+    from uio_workloop.devices.gpio_line import GpioLine
+    from uio_workloop.devices.pci_device import PciDevice
+    from uio_workloop.devices.uio_device import UioDevice
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ class DeviceDescription:
         except OSError:
             return False
 
-    def open(self) -> Device:
+    def open(self) -> UioDevice | PciDevice | GpioLine:
         """Open the device.
 
         Raises:
