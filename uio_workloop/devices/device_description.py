@@ -67,7 +67,7 @@ class DeviceDescription:
         """Open the device.
 
         Raises:
-            DeviceError: as the `find` of its class, such as for a PCI card that no UIO driver has.
+            DeviceError: as its class, such as for a PCI card that no UIO driver has.
             BadArgumentError: it is no UIO device, PCI card or GPIO line.
         """
         from uio_workloop.devices.gpio_line import GpioLine
@@ -77,7 +77,7 @@ class DeviceDescription:
         if self.gpio_names:
             return GpioLine.find(self.name)
         if self.subsystem == "pci":
-            return PciDevice.find(self.name)
+            return PciDevice(self.name)  # by address: nothing needs to be looked for
         if self.subsystem == "uio":
-            return UioDevice.find(self.name)
+            return UioDevice(self.name)
         raise BadArgumentError(f"cannot open {self.name}: it is no UIO device, PCI card or GPIO line")
