@@ -54,12 +54,15 @@ def test_a_timer_armed_again_in_its_action_is_periodic(work_loop, seen):
 
 
 def test_a_deadline_set_before_the_timer_is_on_a_loop_is_kept(work_loop, seen):
-    timer = TimerEventSource(seen)
-    timer.set_timeout_ms(30)
-    work_loop.add_event_source(timer)
-    fence(work_loop)
-    assert timer.abstime > 0
-    seen.wait_for_calls(1)
+    far, near = TimerEventSource(seen), TimerEventSource(seen)
+    far.set_timeout_ns(LONG_NS)
+    near.set_timeout_ns(0)
+    deadline_ns = far.abstime
+    for each in (far, near):
+        work_loop.add_event_source(each)
+
+    assert [call.sender for call in seen.wait_for_calls(1)] == [near]
+    assert far.abstime == deadline_ns
 
 
 @pytest.mark.statement(122)
