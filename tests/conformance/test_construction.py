@@ -238,7 +238,6 @@ def test_a_timer_armed_before_it_was_added_fires_at_its_first_deadline(work_loop
         timer.set_timeout_ms(20)
         deadline = timer.abstime
         work_loop.add_event_source(timer)
-        assert timer.abstime == deadline
         seen.wait_for_calls(1)
     assert fired_ns[0] >= deadline
 
