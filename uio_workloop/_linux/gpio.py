@@ -102,11 +102,6 @@ def chip_info(chip_fd: int) -> ChipInfo:
     return ChipInfo(_text(name), _text(label), lines)
 
 
-def chip_label(chip_fd: int) -> str:
-    """What a chip is called by its driver."""
-    return _text(_CHIP_INFO.unpack(fcntl.ioctl(chip_fd, _GET_CHIP_INFO, bytes(_CHIP_INFO.size)))[1])
-
-
 def line_info(chip_fd: int, offset: int) -> LineInfo:
     """EINVAL: the chip has no such line, or the kernel does not know version 2."""
     request = _LINE_INFO.pack(b"", b"", offset, 0, 0)

@@ -101,14 +101,14 @@ def _lines(chip: DeviceDescription) -> Iterator[DeviceDescription]:
     except OSError:  # not for this user, or gone
         return
     try:
-        label = gpio.chip_label(fd)
-        lines = [gpio.line_info(fd, offset) for offset in range(gpio.chip_lines(fd))]
+        chip_info = gpio.chip_info(fd)
+        lines = [gpio.line_info(fd, offset) for offset in range(chip_info.lines)]
     except OSError:
         return
     finally:
         os.close(fd)
     chip_name = os.path.basename(chip.node)
     for offset, line in enumerate(lines):
-        by_number, by_label = f"{chip_name}:{offset}", f"{label}/{offset}"
+        by_number, by_label = f"{chip_name}:{offset}", f"{chip_info.label}/{offset}"
         names = (by_number, by_label, line.name) if line.name else (by_number, by_label)
         yield replace(chip, sys_path=f"{chip.sys_path}#{offset}", name=by_number, gpio_names=names)
