@@ -1,4 +1,4 @@
-"""A world of devices for drivers, made of software interrupts."""
+"""A world of devices for drivers, made of software interrupts, and drivers for it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,15 @@ from dataclasses import dataclass, field
 
 from helpers import Departing
 
-from uio_workloop import DeviceDescription, DriverHost, WorkLoopError
+from uio_workloop import (
+    DeviceDescription,
+    Driver,
+    DriverHost,
+    InterruptEventSource,
+    PciId,
+    TimerEventSource,
+    WorkLoopError,
+)
 
 _inodes = itertools.count(1)
 
@@ -65,3 +73,43 @@ class World:
 def tell(host: DriverHost, what: str, device: DeviceDescription | None) -> None:
     """An event, as the hot-plug source delivers it."""
     host.loop.run_action(host._on_hotplug, None, what, device)
+
+
+class Plain(Driver):
+    """Writes down what happens to it."""
+
+    match = PciId("1234:11e8")
+
+    def __init__(self) -> None:
+        self.life: list[str] = []
+        self.gate_held: list[bool] = []
+
+    def note(self, what: str) -> None:
+        self.life.append(what)
+        self.gate_held.append(self.loop.in_gate())
+
+    def start(self, device) -> None:
+        self.device = device
+        self.source = self.add(InterruptEventSource(device, lambda sender, count: self.note("interrupt")))
+        self.source.enable()
+        self.note("start")
+
+    def stop(self) -> None:
+        self.note("stop")
+
+
+class Failing(Driver):
+    """Acquires half of what it wants."""
+
+    match = PciId("1234:11e8")
+    error: BaseException = ValueError("the card answers 0xffffffff")
+
+    def start(self, device) -> None:
+        self.add(InterruptEventSource(device, None))
+        self.add(TimerEventSource())
+        raise self.error
+
+
+def probing(score: int | None, base: type[Driver] = Plain) -> type[Driver]:
+    """A driver that always gives this score."""
+    return type(f"Scores{score}", (base,), {"probe": lambda self, device: score})
