@@ -393,6 +393,7 @@ class InterruptEventSource(EventSource):
         self._line.release()
 
     def terminate(self, reason: WorkLoopError) -> None:
+        self._disarm()  # first: a card that is merely unbound may share its line, and nobody else can quiet it
         try:
             if self._provider is not None:
                 self._provider.invalidate(str(reason))
