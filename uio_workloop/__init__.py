@@ -5,8 +5,8 @@ The public names. Importing this package loads neither pyudev nor periphery.
 
 from uio_workloop.clock import Deadline
 from uio_workloop.devices.device_description import DeviceDescription
+from uio_workloop.devices.find_device import find_device
 from uio_workloop.devices.gpio_line import GpioLine
-from uio_workloop.devices.names import find_device
 from uio_workloop.devices.pci_device import PciDevice
 from uio_workloop.devices.uio_device import UioDevice
 from uio_workloop.driver.driver import Driver

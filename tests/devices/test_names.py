@@ -1,23 +1,186 @@
-"""Names of devices that are not there, or are no names: one sentence each, nothing left open."""
+"""The grammar of names, and what is said of names that are none or of devices that are not there."""
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 
-from uio_workloop import BadArgumentError, DeviceNotFoundError, GpioLine, PciDevice, UioDevice, find_device
+from uio_workloop import (
+    BadArgumentError,
+    DeviceError,
+    DeviceNotFoundError,
+    GpioLine,
+    PciDevice,
+    UioDevice,
+    find_device,
+)
+from uio_workloop.devices.names import (
+    Entry,
+    GpioLabel,
+    GpioLineName,
+    GpioOffset,
+    IrqNumber,
+    OfNode,
+    PciAddress,
+    PciIdentity,
+    UdevProperty,
+    UioName,
+    UioNode,
+    parse,
+    resolve,
+)
+
+FORMS = {
+    "/dev/uio0": UioNode("/dev/uio0"),
+    "uio12": UioNode("/dev/uio12"),
+    "/dev/uio-by-name/left": UioNode("/dev/uio-by-name/left"),
+    "links/left": UioNode("links/left"),
+    "uio:pruss_evt0": UioName("pruss_evt0"),
+    "uio:a/b:c": UioName("a/b:c"),
+    "0000:00:04.0": PciAddress("0000:00:04.0"),
+    "pci:0000:0A:1f.7": PciAddress("0000:0a:1f.7"),
+    "pci:10000:e1:00.0": PciAddress("10000:e1:00.0"),
+    "1234:11e8": PciIdentity("1234", "11e8"),
+    "1234:11E8#2": PciIdentity("1234", "11e8", 2),
+    "irq:39": IrqNumber(39),
+    "of:pruss@4a300000": OfNode("pruss@4a300000"),
+    "of:/ocp/pruss@4a300000": OfNode("/ocp/pruss@4a300000"),
+    "udev:ID_PATH=pci-0000:00:04.0": UdevProperty("ID_PATH", "pci-0000:00:04.0"),
+    "udev:A=b=c": UdevProperty("A", "b=c"),
+    "gpiochip0:17": GpioOffset("gpiochip0", 17),
+    "/dev/gpiochip4:0": GpioOffset("gpiochip4", 0),
+    "gpio:pinctrl-rp1/17": GpioLabel("pinctrl-rp1", 17),
+    "gpio:1f000d0000.gpio/4": GpioLabel("1f000d0000.gpio", 4),
+    "gpio:GPIO17": GpioLineName("GPIO17"),
+    "gpio:P9/left": GpioLineName("P9/left"),
+}
+
+
+@pytest.mark.parametrize(("name", "value"), FORMS.items())
+def test_every_form_of_a_name_is_told_from_the_others(name, value):
+    assert parse(name) == value
+
+
+@pytest.mark.parametrize("value", FORMS.values(), ids=str)
+def test_what_was_parsed_is_written_so_that_it_is_parsed_again(value):
+    assert parse(str(value)) == value
 
 
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("/dev/uio77", "there is no UIO device /dev/uio77; there (is none on this machine|are: )"),
-        ("uio77", "there is no UIO device /dev/uio77"),
-        ("uio:no-such", "there is no UIO device named 'no-such'"),
-        ("/dev/null", "/dev/null is not a UIO device"),
+        ("", "'' names no device: write /dev/uio0, uio:NAME, pci:0000:00:04.0, 1234:11e8"),
+        ("foo", "'foo' names no device: write /dev/uio0"),
+        ("gpiochip0:x", "'gpiochip0:x' names no device: write"),
+        ("gpiochip0", "'gpiochip0' names no device: write .* gpiochip0:17, gpio:LABEL/17 or gpio:LINE_NAME"),
+        ("irq:x", "'irq:x' names no device: write .*irq:39"),
+        ("irq:-1", "names no device"),
+        ("udev:ID_PATH", "'udev:ID_PATH' names no device: write .*udev:PROPERTY=VALUE"),
+        ("udev:=x", "names no device"),
+        ("uio:", "'uio:' names no device"),
+        ("pci:edu", "'pci:edu' names no device"),
+        ("1234:11e8#0", r"names no device: write .*\(the second such card 1234:11e8#2\)"),
+        ("00:04.0", "begins with its domain, so perhaps pci:0000:00:04.0; write"),
+        ("pci:00:1F.0", "perhaps pci:0000:00:1f.0; write"),
+        ("udv:A=b", "perhaps udev:A=b; write"),
+        ("GPIO:LED", "perhaps gpio:LED; write"),
+    ],
+)
+def test_what_is_no_name_is_told_how_names_look(name, sentence):
+    with pytest.raises(BadArgumentError, match=sentence):
+        parse(name)
+
+
+@pytest.mark.parametrize(
+    ("find", "name", "sentence"),
+    [
+        (UioDevice.find, "1234:11e8", "'1234:11e8' names a PCI device, not a UIO device; find_device opens any kind"),
+        (UioDevice.find, "gpiochip0:1", "names a GPIO line, not a UIO device"),
+        (PciDevice.find, "/dev/uio0", "names a UIO device, not a PCI device"),
+        (PciDevice.bind, "uio:edu", "names a UIO device, not a PCI device"),
+        (PciDevice.find, "edu", "'edu' names no device"),
+        (GpioLine.find, "17", "'17' names no"),
+        (find_device, "foo", "'foo' names no device"),
+    ],
+)
+def test_a_class_refuses_names_of_another_kind(find, name, sentence):
+    with pytest.raises(BadArgumentError, match=sentence):
+        find(name)
+
+
+CARDS = [
+    Entry("/dev/uio0", "pruss_evt0", ("/dev/uio0", "uio:pruss_evt0", "irq:20", "of:pruss@4a300000", "of:pruss")),
+    Entry("/dev/uio1", "uio_pci_generic", ("pci:0000:00:04.0", "/dev/uio1", "uio:uio_pci_generic", "irq:11")),
+    Entry(
+        "/dev/uio2", "uio_pci_generic", ("pci:0000:00:08.0", "/dev/uio2", "uio:uio_pci_generic", "irq:11", "udev:A=b")
+    ),
+]
+
+
+def found(name: str) -> Entry:
+    return resolve(parse(name), CARDS, "UIO device")
+
+
+@pytest.mark.parametrize(
+    ("name", "index"),
+    [("uio:pruss_evt0", 0), ("of:pruss", 0), ("irq:20", 0), ("pci:0000:00:08.0", 2), ("udev:A=b", 2)],
+)
+def test_a_device_is_found_by_every_name_it_has(name, index):
+    assert found(name) is CARDS[index]
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("uio:pruss_evt1", "there is no UIO device uio:pruss_evt1; names that would do: uio:pruss_evt0, "),
+        ("of:prus", "names that would do: of:pruss, of:pruss@4a300000$"),
+        ("irq:39", "names that would do: irq:(20|11), irq:(20|11)$"),
+        ("udev:A=c", "names that would do: udev:A=b$"),
+        ("udev:NOTHING_LIKE_IT=9", r"there are: /dev/uio0 \(pruss_evt0\), /dev/uio1 \(uio_pci_generic\), /dev/uio2"),
+    ],
+)
+def test_a_name_that_nothing_has_is_told_what_was_looked_at_and_what_would_do(name, sentence):
+    with pytest.raises(DeviceNotFoundError, match=sentence):
+        found(name)
+
+
+def test_a_name_that_several_have_is_told_a_name_for_each():
+    with pytest.raises(DeviceError) as refused:
+        found("uio:uio_pci_generic")
+    assert refused.value.errno == errno.ENOTUNIQ
+    assert str(refused.value) == (
+        "uio:uio_pci_generic is the name of 2 UIO devices: /dev/uio1 (uio_pci_generic), /dev/uio2 (uio_pci_generic); "
+        "choose one by a name of its own: pci:0000:00:04.0, pci:0000:00:08.0"
+    )
+
+
+def test_a_machine_without_any_such_device_is_told_so():
+    with pytest.raises(
+        DeviceNotFoundError, match="there is no UIO device uio:x; there is no UIO device at all on this"
+    ):
+        resolve(UioName("x"), [], "UIO device")
+
+
+def test_a_long_list_is_cut_short():
+    many = [Entry(f"/dev/uio{n}", "many", (f"/dev/uio{n}", f"irq:{n}")) for n in range(100, 130)]
+    with pytest.raises(DeviceNotFoundError, match=r"irq:1\d\d and 22 more$"):
+        resolve(IrqNumber(7), many, "UIO device")
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("/dev/uio77", "there is no UIO device /dev/uio77; "),
+        ("uio77", "there is no UIO device /dev/uio77; "),
+        ("uio:no-such", "there is no UIO device uio:no-such; "),
+        ("/dev/null", "/dev/null is not a UIO device; there are: "),
         ("gpiochip99:0", "cannot open /dev/gpiochip99: there is no such file"),
-        ("ffff:00:00.0", "there is no PCI device ffff:00:00.0; lspci -D lists what there is"),
-        ("pci:ffff:00:00.0", "there is no PCI device ffff:00:00.0"),
-        ("dead:beef", "there is no PCI device dead:beef; of that identity there are: none"),
+        ("ffff:00:00.0", "there is no PCI device pci:ffff:00:00.0; "),
+        ("dead:beef", "there is no PCI device dead:beef; "),
+        ("irq:99999", "there is no UIO device irq:99999; "),
+        ("of:no-such", "there is no UIO device of:no-such; "),
+        ("udev:NO_SUCH=1", "there is no UIO device udev:NO_SUCH=1; "),
     ],
 )
 def test_a_device_that_is_not_there_is_named_with_a_way_out(name, sentence):
@@ -25,21 +188,9 @@ def test_a_device_that_is_not_there_is_named_with_a_way_out(name, sentence):
         find_device(name)
 
 
-@pytest.mark.parametrize(
-    ("find", "name", "sentence"),
-    [
-        (PciDevice.find, "edu", "'edu' names no PCI device: write an address as 0000:00:04.0 or an identity"),
-        (PciDevice.find, "1234:11e8#0", "names no PCI device"),
-        (GpioLine.find, "17", "'17' names no GPIO line: write chip and offset as gpiochip0:17"),
-        (GpioLine.find, "gpiochip0:x", "names no GPIO line"),
-        (find_device, "gpiochip0:x", "'gpiochip0:x' names no device: write /dev/uio0 or uio:NAME, a PCI address"),
-        (find_device, "foo", "'foo' names no device"),
-        (find_device, "", "'' names no device"),
-    ],
-)
-def test_what_is_no_name_is_told_how_names_look(find, name, sentence):
-    with pytest.raises(BadArgumentError, match=sentence):
-        find(name)
+def test_a_card_that_is_not_there_cannot_be_bound():
+    with pytest.raises(DeviceNotFoundError, match=r"there is no PCI device pci:ffff:00:00\.0; "):
+        PciDevice.bind("ffff:00:00.0")
 
 
 def test_a_plain_file_is_not_a_uio_device(tmp_path):

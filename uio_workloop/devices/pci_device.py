@@ -1,22 +1,33 @@
-"""A PCI card on a UIO driver: its BARs by number, and its INTx interrupt."""
+"""A PCI card on a UIO driver: its BARs by number, its configuration space, and its INTx interrupt."""
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
-import re
 
 from uio_workloop._linux import pci
 from uio_workloop.devices import udev
 from uio_workloop.devices.access import open_node
+from uio_workloop.devices.names import (
+    IrqNumber,
+    OfNode,
+    PciAddress,
+    PciIdentity,
+    UdevProperty,
+    not_found,
+    parse,
+    resolve,
+)
+from uio_workloop.devices.pci_binding import PciBinding, release
+from uio_workloop.devices.pci_config import PciConfig
 from uio_workloop.devices.uio_device import UioDevice
-from uio_workloop.errors import BadArgumentError, DeviceError, DeviceGoneError, DeviceNotFoundError, MapError
+from uio_workloop.errors import BadArgumentError, DeviceError, DeviceGoneError, MapError
 from uio_workloop.interrupts.claim import Claimant
 from uio_workloop.interrupts.uio_interrupt import UioInterrupt
 from uio_workloop.registers import Registers
 
-ADDRESS = re.compile(r"(?:pci:)?(?P<address>[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7])", re.IGNORECASE)
-IDENTITY = re.compile(r"(?P<vendor>[0-9a-f]{4}):(?P<device>[0-9a-f]{4})(?:#(?P<which>[1-9][0-9]*))?", re.IGNORECASE)
+WHAT = "PCI device"
 
 
 class PciDevice:
@@ -26,31 +37,88 @@ class PciDevice:
     have no UIO map at all. Its interrupt is the level-triggered INTx line, which it may share with other cards; the
     kernel driver answers for its own card only.
 
+    `vendor` and `device` are its identity, `class_code` has base class, subclass and programming interface: 0x020000 is
+    an Ethernet controller.
+
     Args:
         address: `0000:00:04.0`.
     """
 
     def __init__(self, address: str) -> None:
         self.address = address
-        self._uio = UioDevice(f"/dev/{_uio_node(address)}", name=address)
+        self._binding: PciBinding | None = None
+        node = _uio_node(address)
+        try:
+            self.vendor, self.device = (int(word, 16) for word in pci.identity(address))
+            self.class_code = pci.class_code(address)
+        except OSError as error:
+            raise DeviceGoneError(f"cannot open PCI device {address}: it has left", path=address) from error
+        self._uio = UioDevice(f"/dev/{node}", name=address)
 
     @classmethod
     def find(cls, name: str) -> PciDevice:
-        """Open a card by address (`0000:00:04.0`, `pci:0000:00:04.0`) or identity (`1234:11e8`, second one `#2`).
+        """Open a card that is on a UIO driver.
+
+        Args:
+            name: its address (`pci:0000:00:04.0`, `0000:00:04.0`), its vendor and device (`1234:11e8`, the second such
+                card `1234:11e8#2`), its interrupt (`irq:11`), device-tree node (`of:NODE`) or a udev property
+                (`udev:PROPERTY=VALUE`).
 
         Raises:
-            DeviceNotFoundError: there is none.
-            DeviceError: it is not bound to a UIO driver; the sentence says how to.
+            DeviceNotFoundError: there is none; the sentence says what there is.
+            DeviceError: it is not bound to a UIO driver; the sentence says how to. Or there are several.
             PrivilegeError: this user may not open it.
-            BadArgumentError: `name` is neither.
+            BadArgumentError: `name` is none of these.
         """
-        if match := ADDRESS.fullmatch(name):
-            return cls(match["address"].lower())
-        if match := IDENTITY.fullmatch(name):
-            return cls(_address_of(match["vendor"].lower(), match["device"].lower(), int(match["which"] or 1)))
-        raise BadArgumentError(
-            f"{name!r} names no PCI device: write an address as 0000:00:04.0 or an identity as 1234:11e8"
-        )
+        return cls(_address_of(name))
+
+    @classmethod
+    def bind(cls, name: str, *, force: bool = False) -> PciDevice:
+        """Give a card to uio_pci_generic and open it. Closing it gives it back to the driver it had.
+
+        A card that is on a UIO driver already is opened as it is, and stays there. One whose program died before it
+        could give it back is such a card: `unbind` frees it. The module uio_pci_generic is loaded if need be, and stays
+        loaded.
+
+        Args:
+            name: as `find`.
+            force: take it from whoever uses it.
+
+        Raises:
+            DeviceNotFoundError, BadArgumentError: as `find`.
+            DeviceError: it is in use (a disk mounted, a network interface up, a device node open, the console, a
+                graphics card, a bridge), or the kernel refuses; the sentence says who or what. All is as it was then.
+            NoInterruptError: it has no interrupt.
+            PrivilegeError: it takes root.
+        """
+        address = _address_of(name)
+        if not pci.exists(address):
+            raise not_found(PciAddress(address), udev.pci_entries(), WHAT)
+        binding = PciBinding(address, force=force)
+        try:
+            card = cls(address)
+        except BaseException:
+            binding.undo()
+            raise
+        card._binding = binding
+        return card
+
+    def unbind(self) -> None:
+        """Close the card and take it from uio_pci_generic: it goes back to the driver that `bind` took it from.
+
+        A card that was bound by somebody else goes to whichever driver the kernel chooses.
+
+        Raises:
+            DeviceError: that driver does not take it back, or the kernel refuses; the sentence says so.
+            PrivilegeError: it takes root.
+        """
+        self.close()
+        release(self.address)
+
+    @classmethod
+    def list(cls) -> dict[str, str]:
+        """Every PCI function here, `{"0000:00:04.0": "1234:11e8 on uio_pci_generic, /dev/uio0"}`."""
+        return {entry.key: entry.description for entry in udev.pci_entries()}
 
     def __repr__(self) -> str:
         return f"<PciDevice {self.address} on {self._uio.node}>"
@@ -60,12 +128,50 @@ class PciDevice:
         return self.address
 
     @property
+    def node(self) -> str:
+        """`/dev/uioN`."""
+        return self._uio.node
+
+    @property
     def event_count(self) -> int:
         """See `UioDevice.event_count`."""
         return self._uio.event_count
 
+    @property
+    def config(self) -> PciConfig:
+        """The card's configuration space; asking again gives the same object.
+
+        Raises:
+            PrivilegeError: this user may not write to it.
+            DeviceGoneError, ClosedError
+        """
+        return self._uio.keep("config", self._open_config)
+
+    def _open_config(self) -> PciConfig:
+        fd = open_node(f"{pci.DEVICES}/{self.address}/config", os.O_RDWR)
+        return PciConfig(fd, f"{self.address} configuration space")
+
+    @property
+    def bus_master(self) -> bool:
+        """Whether the card may reach memory by itself (DMA). Set it before telling the card to.
+
+        uio_pci_generic clears it when the last program closes the card.
+
+        Raises:
+            PrivilegeError, DeviceGoneError, ClosedError: as `config`.
+        Source: release in drivers/uio/uio_pci_generic.c; bit 2 of the command register.
+        """
+        return self.config.bus_master
+
+    @bus_master.setter
+    def bus_master(self, allowed: bool) -> None:
+        self.config.bus_master = allowed
+
     def bar(self, index: int) -> Registers:
-        """The registers of a memory BAR; asking again gives the same object.
+        """The registers of a BAR; asking again gives the same object.
+
+        Args:
+            index: of the BAR, 0 to 5; a 64-bit one has the lower of its two numbers.
 
         Raises:
             MapError: there is no such BAR, it is one of I/O ports, or it cannot be mapped.
@@ -73,29 +179,32 @@ class PciDevice:
             DeviceGoneError, ClosedError
         Source: Documentation/PCI/sysfs-pci.rst.
         """
-        return self._uio.keep_registers(("bar", index), lambda: self._map_bar(index))
+        return self._uio.keep(("bar", index), lambda: self._open_bar(index))
 
-    def _map_bar(self, index: int) -> Registers:
+    def _open_bar(self, index: int) -> Registers:
         name = f"{self.address} BAR {index}"
         try:
             bars = pci.bars(self.address)
         except OSError as error:
             raise DeviceGoneError(f"cannot map {name}: the card has left", path=self.address) from error
         if index not in bars:
-            there_are = ", ".join(str(each) for each in bars) or "none"
+            there_are = ", ".join(map(str, bars.values())) or "none"
             raise MapError(f"{self.address} has no BAR {index}; there are: {there_are}", path=self.address)
-        if not bars[index].is_memory:
+        bar = bars[index]
+        if not bar.is_assigned:
+            raise MapError(f"cannot map {name}: neither firmware nor kernel gave it an address", path=self.address)
+        if not bar.is_memory:
             raise MapError(f"{name} is a range of I/O ports, which cannot be mapped", path=self.address)
         path = f"{pci.DEVICES}/{self.address}/resource{index}"
         fd = open_node(path, os.O_RDWR | os.O_SYNC)
         try:
-            length = -(-bars[index].size // mmap.PAGESIZE) * mmap.PAGESIZE
+            length = -(-(bar.offset + bar.size) // mmap.PAGESIZE) * mmap.PAGESIZE
             mapping = mmap.mmap(fd, length, flags=mmap.MAP_SHARED)
         except OSError as error:
             raise MapError(f"cannot map {name}: {error.strerror}", path=path) from error
         finally:
             os.close(fd)
-        return Registers(mapping, name, 0, bars[index].size)
+        return Registers(mapping, name, bar.offset, bar.size)
 
     def wait(self, timeout_ns: int | None = None) -> int:
         """See `UioDevice.wait`."""
@@ -110,8 +219,17 @@ class PciDevice:
         self._uio.invalidate(reason)
 
     def close(self) -> None:
-        """Close the source on the card, its registers and its descriptors. Twice is fine."""
+        """Close the source on the card, its registers and its descriptors; what `bind` took is given back.
+
+        Twice is fine.
+
+        Raises:
+            DeviceError: the driver does not take the card back; all else is closed then.
+        """
         self._uio.close()
+        binding, self._binding = self._binding, None
+        if binding is not None:
+            binding.undo()
 
     def __enter__(self) -> PciDevice:
         return self
@@ -120,29 +238,25 @@ class PciDevice:
         self.close()
 
 
-def _address_of(vendor: str, device: str, which: int) -> str:
-    addresses = udev.pci_addresses(vendor, device)
-    if which <= len(addresses):
-        return addresses[which - 1]
-    there_are = ", ".join(addresses) or "none"
-    raise DeviceNotFoundError(
-        f"there is no PCI device {vendor}:{device}{f'#{which}' if which > 1 else ''}; "
-        f"of that identity there are: {there_are}",
-        path=f"{vendor}:{device}",
-    )
+def _address_of(name: str) -> str:
+    wanted = parse(name)
+    if isinstance(wanted, PciAddress):
+        return wanted.address
+    if isinstance(wanted, PciIdentity | IrqNumber | OfNode | UdevProperty):
+        return resolve(wanted, udev.pci_entries(), WHAT).key
+    raise BadArgumentError(f"{name!r} names {wanted.kind}, not a PCI device; find_device opens any kind")
 
 
 def _uio_node(address: str) -> str:
-    if not os.path.isdir(f"{pci.DEVICES}/{address}"):
-        raise DeviceNotFoundError(f"there is no PCI device {address}; lspci -D lists what there is", path=address)
+    if not pci.exists(address):
+        raise not_found(PciAddress(address), udev.pci_entries(), WHAT)
     nodes = pci.uio_nodes(address)
     if not nodes:
         driver = pci.driver(address)
         raise DeviceError(
-            f"PCI device {address} is {f'used by {driver}' if driver else 'bound to no driver'}, not by a UIO driver; "
-            + (f"if nothing needs {driver} there, unbind it, then " if driver else "")
-            + f"as root: modprobe uio_pci_generic && echo {pci.identity(address).replace(':', ' ')} "
-            "> /sys/bus/pci/drivers/uio_pci_generic/new_id",
+            f"PCI device {address} is {f'on {driver}' if driver else 'on no driver'}, not on a UIO driver; "
+            f"PciDevice.bind({address!r}) gives it to uio_pci_generic for as long as it is open",
+            code=errno.EBUSY if driver else errno.ENODEV,
             path=address,
         )
     return nodes[0]

@@ -1,23 +1,73 @@
-"""Which devices there are. The only home of pyudev."""
+"""Which devices there are, and the names they answer to. The only home of pyudev."""
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from typing import Any
 
-
-def uio_nodes() -> dict[str, str]:
-    """Every UIO device: its node and its name, `{"/dev/uio0": "uio_dummy.0"}`, in order of number."""
-    found = {device.sys_name: device for device in _context().list_devices(subsystem="uio")}
-    return {
-        f"/dev/{name}": found[name].attributes.asstring("name")
-        for name in sorted(found, key=lambda name: int(name.removeprefix("uio")))
-    }
+from uio_workloop._linux import irq, pci
+from uio_workloop.devices.names import Entry, IrqNumber, OfNode, PciAddress, PciIdentity, UdevProperty, UioName
 
 
-def pci_addresses(vendor: str, device: str) -> list[str]:
-    """The addresses of every PCI function with these identifiers (four hexadecimal digits each), in order."""
-    matches = _context().list_devices(subsystem="pci").match_attribute("vendor", f"0x{vendor}")
-    return sorted(each.sys_name for each in matches if each.attributes.asstring("device") == f"0x{device}")
+def uio_entries() -> list[Entry]:
+    """Every UIO device, in order of number."""
+    devices = sorted(_context().list_devices(subsystem="uio"), key=lambda each: int(each.sys_number))
+    return [entry for entry in map(_uio_entry, devices) if entry is not None]
+
+
+def pci_entries() -> list[Entry]:
+    """Every PCI function, in order of address, which is the order that `#2` counts in."""
+    seen: Counter[tuple[str, str]] = Counter()
+    devices = sorted(_context().list_devices(subsystem="pci"), key=lambda each: str(each.sys_name))
+    return [entry for entry in (_pci_entry(each, seen) for each in devices) if entry is not None]
+
+
+def _uio_entry(device: Any) -> Entry | None:
+    node = f"/dev/{device.sys_name}"
+    try:
+        name = device.attributes.asstring("name")
+    except (KeyError, OSError):  # it left while we looked
+        return None
+    parent = device.parent
+    address = str(parent.sys_name) if parent is not None and parent.subsystem == "pci" else None
+    numbers = pci.irqs(address) if address else irq.numbers_of(name)
+    names = [node, str(UioName(name))]
+    if address:
+        names.insert(0, str(PciAddress(address)))
+    names += [str(IrqNumber(number)) for number in sorted(numbers)]
+    names += _of_names(device.sys_path) + _properties(device) + (_properties(parent) if parent is not None else [])
+    return Entry(node, name, tuple(dict.fromkeys(names)), address)
+
+
+def _pci_entry(device: Any, seen: Counter[tuple[str, str]]) -> Entry | None:
+    address = str(device.sys_name)
+    try:
+        vendor, number = identity = pci.identity(address)
+        nodes = pci.uio_nodes(address)
+        driver = pci.driver(address)
+        numbers = pci.irqs(address) if nodes else set()
+    except OSError:
+        return None
+    seen[identity] += 1
+    names = [str(PciAddress(address)), str(PciIdentity(vendor, number, seen[identity]))]
+    names += [str(IrqNumber(number)) for number in sorted(numbers)] + _of_names(device.sys_path) + _properties(device)
+    on = f"on {driver}, {', '.join(f'/dev/{node}' for node in nodes)}" if nodes else f"on {driver or 'no driver'}"
+    return Entry(address, f"{vendor}:{number} {on}", tuple(dict.fromkeys(names)), address)
+
+
+def _of_names(sys_path: str) -> list[str]:
+    """By its whole path, by its last part, and by that without the address, of the device or the one it sits on."""
+    for link in (f"{sys_path}/of_node", f"{sys_path}/device/of_node"):
+        if os.path.islink(link):
+            path = os.path.realpath(link).partition("/devicetree/base")[2] or "/"
+            last = os.path.basename(path)
+            return [str(OfNode(each)) for each in (path, last, last.partition("@")[0])]
+    return []
+
+
+def _properties(device: Any) -> list[str]:
+    return [str(UdevProperty(key, value)) for key, value in device.properties.items()]
 
 
 def _context() -> Any:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import errno
 import mmap
 import os
-import select
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from typing import Protocol, TypeVar, cast
 
 from uio_workloop._linux import irq, uio
-from uio_workloop.clock import MILLISECOND_NS, Deadline
+from uio_workloop._linux.uio import UioMap
+from uio_workloop.clock import Deadline
 from uio_workloop.devices import udev
 from uio_workloop.devices.access import open_node, refusal
+from uio_workloop.devices.names import IrqNumber, OfNode, UdevProperty, UioName, UioNode, not_found, parse, resolve
+from uio_workloop.devices.node_claim import NodeClaim
+from uio_workloop.devices.uio_wait import UioWaiter
 from uio_workloop.errors import (
-    AbortedError,
     BadArgumentError,
     ClosedError,
     DeviceError,
@@ -25,16 +27,25 @@ from uio_workloop.errors import (
     NoInterruptError,
     WorkLoopError,
 )
-from uio_workloop.interrupts.claim import Claim, Claimant
+from uio_workloop.interrupts.claim import Claimant
 from uio_workloop.interrupts.event_count import MODULUS
 from uio_workloop.interrupts.interrupt_line import Trigger
 from uio_workloop.interrupts.pci_interrupt import PciInterrupt
 from uio_workloop.interrupts.uio_interrupt import MaskedUioInterrupt, UioInterrupt
 from uio_workloop.registers import Registers
 
-LONGEST_POLL_MS = (1 << 31) - 1
+WHAT = "UIO device"
 DUMMY_DRIVER = "uio_dummy"  # its registers tell when it last interrupted; see testing/lab/kmod/uio_dummy.c
 DUMMY_LAST_RAISE_NS = 0x20
+
+
+class Region(Protocol):
+    """Something that ends with its device."""
+
+    def invalidate(self, why: Callable[[], WorkLoopError]) -> None: ...
+
+
+R = TypeVar("R", bound=Region)
 
 
 class UioDevice:
@@ -57,14 +68,14 @@ class UioDevice:
         self.node = node
         self.name = name or node
         self._directory = _sysfs_directory(node)
-        self._registers: dict[object, Registers] = {}
+        self._regions: dict[object, Region] = {}
         self._lock = threading.Lock()  # a mapping made twice would outlive the device once
-        self._waiter: _Waiter | None = None
-        self._claim = Claim(self.name)
+        self._waiter: UioWaiter | None = None
         self._gone: str | None = None
         self._line: UioInterrupt | None = None
         self._config_fd = -1
         self._fd = open_node(node, os.O_RDWR | os.O_NONBLOCK)
+        self._claim = NodeClaim(self.name, self._fd)
         try:
             self._first_total = self._read_event_count()  # only sysfs knows where this descriptor starts to count
         except BaseException:
@@ -73,65 +84,103 @@ class UioDevice:
 
     @classmethod
     def find(cls, name: str) -> UioDevice:
-        """Open a device by its node (`/dev/uio0`, `uio0`) or by the name its driver gave it (`uio:NAME`).
+        """Open a device by name.
+
+        Args:
+            name: its node (`/dev/uio0`, or any link to it), the name its driver gave it (`uio:NAME`), its interrupt
+                (`irq:39`), its device-tree node (`of:NODE`), or a udev property of it or of what it sits on
+                (`udev:PROPERTY=VALUE`).
 
         Raises:
-            DeviceNotFoundError: there is none; the sentence lists what there is.
+            DeviceNotFoundError: there is none; the sentence says what there is.
+            DeviceError: there are several; the sentence tells them apart.
             PrivilegeError: it is there, and this user may not open it.
+            BadArgumentError: `name` is none of these.
         """
-        if name.startswith("uio:"):
-            return cls(_node_named(name.removeprefix("uio:")))
-        return cls(name if "/" in name else f"/dev/{name}")
+        wanted = parse(name)
+        if isinstance(wanted, UioNode):
+            return cls(wanted.path)
+        if isinstance(wanted, UioName | IrqNumber | OfNode | UdevProperty):
+            return cls(resolve(wanted, udev.uio_entries(), WHAT).key)
+        raise BadArgumentError(f"{name!r} names {wanted.kind}, not a UIO device; find_device opens any kind")
 
     @classmethod
     def list(cls) -> dict[str, str]:
         """Every UIO device here: `{"/dev/uio0": its driver's name for it}`."""
-        return udev.uio_nodes()
+        return {entry.key: entry.description for entry in udev.uio_entries()}
 
     def __repr__(self) -> str:
         return f"<UioDevice {self.name}>"
 
     # Registers
 
-    def map(self, index: int = 0) -> Registers:
+    @property
+    def maps(self) -> tuple[UioMap, ...]:
+        """What `map` can give: index, name and size of each, and where in its first page it begins.
+
+        Raises:
+            DeviceGoneError, ClosedError
+        """
+        self._check_usable("look at the maps of")
+        return self._read_maps("look at the maps of")
+
+    def _read_maps(self, attempt: str) -> tuple[UioMap, ...]:
+        try:
+            found = tuple(uio.maps(self._directory))
+            if os.path.isdir(self._directory):
+                return found
+        except OSError as error:
+            raise DeviceGoneError(f"cannot {attempt} {self.name}: it has left", path=self.node) from error
+        raise DeviceGoneError(f"cannot {attempt} {self.name}: it has left", path=self.node)
+
+    def map(self, which: int | str = 0) -> Registers:
         """The registers of one of the device's memory maps; asking again gives the same object.
 
         Args:
-            index: of the UIO map, which is not a PCI BAR number: see `PciDevice.bar`.
+            which: the index of the UIO map, which is not a PCI BAR number (see `PciDevice.bar`), or its name.
 
         Raises:
-            MapError: there is no such map, or it cannot be mapped.
+            MapError: there is no such map, several have that name, or it cannot be mapped.
             DeviceGoneError, ClosedError
         Source: Documentation/driver-api/uio-howto.rst: map I is at I times the page size, and the registers start
             `offset` into it.
         """
-        return self.keep_registers(index, lambda: self._map(index))
+        self._check_usable("map registers of")
+        region = self._region(which)
+        return self.keep(region.index, lambda: self._map(region))
 
-    def keep_registers(self, key: object, make: Callable[[], Registers]) -> Registers:
-        """The registers kept under `key`, made on first use; they share the device's fate."""
+    def _region(self, which: int | str) -> UioMap:
+        regions = self._read_maps(f"find map {which} of")
+        found = [each for each in regions if which in (each.index, each.name)]
+        if len(found) == 1:
+            return found[0]
+        there_are = ", ".join(f"{each.index} ({each.name or 'no name'})" for each in regions) or "none"
+        if found:
+            raise MapError(
+                f"{self.name} has {len(found)} maps named {which!r}: {there_are}; give the index", path=self.node
+            )
+        wanted = f"map named {which!r}" if isinstance(which, str) else f"map {which}"
+        raise MapError(f"{self.name} has no memory {wanted}; there are: {there_are}", path=self.node)
+
+    def keep(self, key: object, make: Callable[[], R]) -> R:
+        """What is kept under `key`, made on first use; it shares the device's fate."""
         with self._lock:
             self._check_usable("map registers of")
-            if key not in self._registers:
-                self._registers[key] = make()
-            return self._registers[key]
+            if key not in self._regions:
+                self._regions[key] = make()
+            return cast("R", self._regions[key])  # made by the same function, last time
 
-    def _map(self, index: int) -> Registers:
-        regions = {region.index: region for region in uio.maps(self._directory)}
-        if not os.path.isdir(self._directory):
-            raise DeviceGoneError(f"cannot map {self.name} map {index}: it has left", path=self.node)
-        if index not in regions:
-            there_are = ", ".join(f"{each.index} ({each.name})" for each in regions.values()) or "none"
-            raise MapError(f"{self.name} has no memory map {index}; there are: {there_are}", path=self.node)
-        region = regions[index]
+    def _map(self, region: UioMap) -> Registers:
+        name = f"{self.name} map {region.index}"
         length = -(-(region.offset + region.size) // mmap.PAGESIZE) * mmap.PAGESIZE
         try:
             # Populated now: a page first touched after the device has left would be a SIGBUS, not an exception.
             mapping = mmap.mmap(
-                self._fd, length, flags=mmap.MAP_SHARED | mmap.MAP_POPULATE, offset=index * mmap.PAGESIZE
+                self._fd, length, flags=mmap.MAP_SHARED | mmap.MAP_POPULATE, offset=region.index * mmap.PAGESIZE
             )
         except OSError as error:
-            raise MapError(f"cannot map {self.name} map {index}: {error.strerror}", path=self.node) from error
-        return Registers(mapping, f"{self.name} map {index}", region.offset, region.size)
+            raise MapError(f"cannot map {name}: {error.strerror}", path=self.node) from error
+        return Registers(mapping, name, region.offset, region.size)
 
     # The interrupt
 
@@ -175,7 +224,7 @@ class UioDevice:
         self._check_usable("wait for")
         with self._lock:
             if self._waiter is None:
-                self._waiter = _Waiter(self.name)
+                self._waiter = UioWaiter(self.name)
             waiter = self._waiter
         with waiter.claiming(self._claim):
             return waiter.wait(self._interrupt_line(), deadline)
@@ -249,6 +298,7 @@ class UioDevice:
         self._claim.revoke()
         self._drop_registers(lambda: ClosedError(f"{self.name} is closed; find it again"))
         with self._lock:
+            self._claim.forget_descriptor()
             fds, self._fd, self._config_fd = (self._fd, self._config_fd), -1, -1
             waiter, self._waiter = self._waiter, None
         if waiter is not None:
@@ -265,9 +315,9 @@ class UioDevice:
 
     def _drop_registers(self, why: Callable[[], WorkLoopError]) -> None:
         with self._lock:
-            for registers in self._registers.values():
+            for registers in self._regions.values():
                 registers.invalidate(why)
-            self._registers.clear()
+            self._regions.clear()
 
     def _check_usable(self, operation: str) -> None:
         if self._gone is not None:
@@ -276,74 +326,14 @@ class UioDevice:
             raise ClosedError(f"cannot {operation} {self.name}: it is closed; find it again")
 
 
-class _Waiter:
-    """Who holds the claim while `UioDevice.wait` runs; closing the device calls it off."""
-
-    def __init__(self, device: str) -> None:
-        self.name = "a wait() in another thread"
-        self._device = device
-        self._stop_fd = os.eventfd(0, os.EFD_CLOEXEC)
-        self._stopped = False
-        self._waiting = threading.Lock()
-
-    @contextmanager
-    def claiming(self, claim: Claim) -> Iterator[None]:
-        """Hold the claim for a `with` block."""
-        claim.take(0, self)
-        try:
-            with self._waiting:
-                yield
-        finally:
-            claim.give_back()
-
-    def wait(self, line: UioInterrupt, deadline: Deadline | None) -> int:
-        """See `UioDevice.wait`."""
-        if pending := line.drain():  # nobody could acknowledge these yet, so the line stays masked
-            return pending
-        line.unmask()
-        poll = select.poll()
-        poll.register(line.fileno(), select.POLLIN)
-        poll.register(self._stop_fd, select.POLLIN)
-        while not (count := line.drain()):
-            if deadline is not None and deadline.expired:
-                break
-            poll.poll(None if deadline is None else min(-(-deadline.remaining_ns // MILLISECOND_NS), LONGEST_POLL_MS))
-            if self._stopped:
-                raise AbortedError(f"{self._device} was closed while a thread waited for its interrupt")
-        return count
-
-    def close(self) -> None:
-        """Call the wait off and return when it is over."""
-        self._stopped = True
-        os.eventfd_write(self._stop_fd, 1)
-        with self._waiting:
-            pass
-
-    def release(self) -> None:
-        os.close(self._stop_fd)
-
-
 def _sysfs_directory(node: str) -> str:
     try:
         directory = uio.directory_of(node)
     except FileNotFoundError:
-        raise DeviceNotFoundError(f"there is no UIO device {node}; {_there_are()}", path=node) from None
+        raise not_found(UioNode(node), udev.uio_entries(), WHAT) from None
     except OSError as error:
         raise refusal(node, "look at", error) from error
     if not uio.is_uio(directory):
-        raise DeviceNotFoundError(f"{node} is not a UIO device; {_there_are()}", path=node)
+        there_are = ", ".join(map(str, udev.uio_entries())) or "none on this machine"
+        raise DeviceNotFoundError(f"{node} is not a UIO device; there are: {there_are}", path=node)
     return directory
-
-
-def _node_named(name: str) -> str:
-    for node, its_name in udev.uio_nodes().items():
-        if its_name == name:
-            return node
-    raise DeviceNotFoundError(f"there is no UIO device named {name!r}; {_there_are()}", path=f"uio:{name}")
-
-
-def _there_are() -> str:
-    nodes = udev.uio_nodes()
-    if not nodes:
-        return "there is none on this machine: load a UIO kernel driver first"
-    return "there are: " + ", ".join(f"{node} ({name})" for node, name in nodes.items())

@@ -98,12 +98,20 @@ def plug_edu(device_id: str) -> str:
 
 
 def plug(driver: str, device_id: str, slot: str) -> str:
-    """Put a card of QEMU's (`-device help` lists them) into a free slot, and bind it to uio_pci_generic.
+    """As `insert`, and bind it to uio_pci_generic."""
+    address = insert(driver, device_id, slot)
+    bind_to_uio(address)
+    return address
+
+
+def insert(driver: str, device_id: str, slot: str, **properties: object) -> str:
+    """Put a card of QEMU's (`-device help` lists them) into a free slot; the kernel gives it to a driver it has loaded.
 
     Args:
         driver: what QEMU calls it: "pci-testdev".
         device_id: a name of yours, for `unplug`.
         slot: number of the PCI slot, hexadecimal.
+        properties: more for QEMU: `drive="disk"`.
 
     Returns: its PCI address.
     Raises:
@@ -112,9 +120,8 @@ def plug(driver: str, device_id: str, slot: str) -> str:
     row = host_architecture()
     address = pci_address(slot)
     with kernel_events() as events:
-        qmp("device_add", driver=driver, id=device_id, bus=row.pci_bus, addr=slot)
+        qmp("device_add", driver=driver, id=device_id, bus=row.pci_bus, addr=slot, **properties)
         _wait_for_event(events, action="add", path_end=f"/{address}")
-    bind_to_uio(address)
     return address
 
 
