@@ -64,7 +64,7 @@ def test_a_card_of_no_uio_driver_is_refused_with_the_command_that_binds_it(show)
     with pytest.raises(DeviceError) as refused:
         PciDevice.find(address)
     show(f"not bound: {refused.value}")
-    assert f"PCI device {address} is bound to no driver, not by a UIO driver; as root: modprobe uio_pci_generic" in str(
+    assert f"PCI device {address} is on no driver, not on a UIO driver; PciDevice.bind({address!r}) gives" in str(
         refused.value
     )
 

@@ -57,22 +57,15 @@ def _node(directory: str) -> Node | None:
 def mount_points(node: Node) -> list[str]:
     """Where a disk or partition is mounted, as this process sees it."""
     number = f"{os.major(node.number)}:{os.minor(node.number)}"
-    return [target for its_number, source, _, target in _mounts() if its_number == number or source == node.path]
+    return [target for its_number, source, target in _mounts() if its_number == number or source == node.path]
 
 
-def tag_mounts(directory: str) -> list[str]:
-    """Where the directories are mounted that a virtual machine gets through this device (9p)."""
-    tags = {_read(f"{where}/mount_tag").rstrip("\0") for where, _, files in os.walk(directory) if "mount_tag" in files}
-    return [target for _, source, kind, target in _mounts() if kind == "9p" and source in tags]
-
-
-def _mounts() -> Iterator[tuple[str, str, str, str]]:
-    """Number, source, type, and where."""
+def _mounts() -> Iterator[tuple[str, str, str]]:
+    """Number, source, and where."""
     for line in _read("/proc/self/mountinfo").splitlines():
         before, _, after = line.partition(" - ")
         _, _, number, _, target, *_ = before.split()
-        kind, source, *_ = after.split()
-        yield number, source, kind, target.replace("\\040", " ")
+        yield number, after.split()[1], target.replace("\\040", " ")
 
 
 def is_swap(node: Node) -> bool:

@@ -226,7 +226,11 @@ def _advice(name: str) -> str:
     if match := _SHORT_ADDRESS.fullmatch(name):
         return f"a PCI address begins with its domain, so perhaps pci:0000:{match[1].lower()}; "
     prefix, colon, rest = name.partition(":")
-    if colon and prefix not in _PREFIXED and (near := difflib.get_close_matches(prefix.lower(), _PREFIXED, 1, cutoff=0.7)):
+    if (
+        colon
+        and prefix not in _PREFIXED
+        and (near := difflib.get_close_matches(prefix.lower(), _PREFIXED, 1, cutoff=0.7))
+    ):
         return f"perhaps {near[0]}:{rest}; "
     return ""
 
@@ -278,10 +282,9 @@ def not_found(wanted: Name, entries: Sequence[Entry], what: str) -> DeviceNotFou
         return DeviceNotFoundError(f"{beginning}there is no {what} at all on this machine", path=str(wanted))
     names = list(dict.fromkeys(name for entry in entries for name in entry.names))
     alike = [name for name in names if _form(name) == _form(str(wanted))]
-    near = difflib.get_close_matches(str(wanted), alike or names, 3)
-    others = [name for name in alike if name not in near]
-    if near or others:
-        return DeviceNotFoundError(f"{beginning}names that would do: {_listed(near + others)}", path=str(wanted))
+    would_do = difflib.get_close_matches(str(wanted), alike or names, 3) or alike
+    if would_do:
+        return DeviceNotFoundError(f"{beginning}names that would do: {_listed(would_do)}", path=str(wanted))
     there_are = _listed([str(entry) for entry in entries])
     return DeviceNotFoundError(f"{beginning}none has a name of that form; there are: {there_are}", path=str(wanted))
 

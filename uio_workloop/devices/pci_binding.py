@@ -6,14 +6,19 @@ import errno
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 
 from uio_workloop._linux import pci
+from uio_workloop.clock import SECOND_NS, Deadline
 from uio_workloop.devices.pci_use import uses_of
 from uio_workloop.errors import DeviceError, DeviceGoneError, NoInterruptError, PrivilegeError
 
 DRIVER = "uio_pci_generic"
+MOST_LISTED = 3
+PLUGGED_IN_NS = SECOND_NS  # for the kernel to finish with a new card; the price is that a refusal takes as long
+PAUSE_S = 0.01
 _WHERE_MODPROBE_IS = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
 
 
@@ -37,6 +42,8 @@ class PciBinding:
             _check_unused(address)
         _check_interrupt(address)
         _load_driver(address)
+        if pci.driver(address) == DRIVER:
+            return  # somebody's driver_override waited for it to be loaded
         with ExitStack() as steps:
             self._take(steps)
             self._undo = steps.pop_all()
@@ -50,7 +57,7 @@ class PciBinding:
             steps.callback(self._do, f"give it back to {previous}", lambda: pci.bind(address, previous))
         self._do("write its driver_override", lambda: pci.set_driver_override(address, DRIVER))
         steps.callback(self._do, "write its driver_override", lambda: pci.set_driver_override(address, override))
-        self._do(f"give it to {DRIVER}", lambda: pci.bind(address, DRIVER))
+        self._do(f"give it to {DRIVER}", lambda: _bind(address))
         steps.callback(self._do, f"take it from {DRIVER}", lambda: pci.unbind(address, DRIVER))
 
     def undo(self) -> None:
@@ -90,11 +97,25 @@ def release(address: str) -> None:
         raise _refused(address, f"take it from {DRIVER}", error) from error
 
 
+def _bind(address: str) -> None:
+    """A card that was just plugged in is announced before it may have a driver, and then the kernel looks for one."""
+    deadline = Deadline.after(PLUGGED_IN_NS)
+    while pci.driver(address) != DRIVER:  # with our override, the kernel may have been first
+        expired = deadline.expired
+        try:
+            pci.bind(address, DRIVER)
+        except OSError as error:
+            if error.errno not in (errno.ENODEV, errno.EBUSY) or expired or not pci.exists(address):
+                raise
+            time.sleep(PAUSE_S)
+
+
 def _check_unused(address: str) -> None:
     uses = uses_of(address)
     if uses:
+        more = f"; and {len(uses) - MOST_LISTED} more" if len(uses) > MOST_LISTED else ""
         raise DeviceError(
-            f"cannot bind PCI device {address} to {DRIVER}: it is in use: {'; '.join(uses)}; "
+            f"cannot bind PCI device {address} to {DRIVER}: it is in use: {'; '.join(uses[:MOST_LISTED])}{more}; "
             "end that first, or bind it with force=True",
             code=errno.EBUSY,
             path=address,

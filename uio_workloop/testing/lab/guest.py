@@ -105,7 +105,7 @@ def plug(driver: str, device_id: str, slot: str) -> str:
 
 
 def insert(driver: str, device_id: str, slot: str, **properties: object) -> str:
-    """Put a card of QEMU's (`-device help` lists them) into a free slot; the kernel gives it to a driver it has loaded.
+    """Put a card of QEMU's (`-device help` lists them) into a free slot; a driver that is loaded may take it.
 
     Args:
         driver: what QEMU calls it: "pci-testdev".
@@ -121,7 +121,10 @@ def insert(driver: str, device_id: str, slot: str, **properties: object) -> str:
     address = pci_address(slot)
     with kernel_events() as events:
         qmp("device_add", driver=driver, id=device_id, bus=row.pci_bus, addr=slot, **properties)
-        _wait_for_event(events, action="add", path_end=f"/{address}")
+        wait_for_event(events, action="add", path_end=f"/{address}")
+    # It is announced before it has its addresses and may have a driver. A rescan waits for the lock under which all that
+    # happens. Whoever does not wait may find that no driver can be bound, or that pulling it out again goes unheard.
+    Path("/sys/bus/pci/rescan").write_text("1")
     return address
 
 
@@ -156,7 +159,8 @@ def kernel_events() -> Iterator[socket.socket]:
         yield events
 
 
-def _wait_for_event(events: socket.socket, *, action: str, path_end: str) -> None:
+def wait_for_event(events: socket.socket, *, action: str, path_end: str) -> None:
+    """Wait for what the kernel says of one device: `add`, `remove`, `bind`."""
     if not _event_came(events, action=action, path_end=path_end, timeout_s=ANSWER_TIMEOUT_S):
         raise LabError(
             f"the guest's kernel did not say {action} of {path_end.strip('/')} within {ANSWER_TIMEOUT_S:.0f} s"
