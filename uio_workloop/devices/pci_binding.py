@@ -100,14 +100,16 @@ def release(address: str) -> None:
 def _bind(address: str) -> None:
     """A card that was just plugged in is announced before it may have a driver, and then the kernel looks for one."""
     deadline = Deadline.after(PLUGGED_IN_NS)
-    while pci.driver(address) != DRIVER:  # with our override, the kernel may have been first
+    while True:
         expired = deadline.expired
         try:
-            pci.bind(address, DRIVER)
+            return pci.bind(address, DRIVER)
         except OSError as error:
-            if error.errno not in (errno.ENODEV, errno.EBUSY) or expired or not pci.exists(address):
+            if error.errno == errno.EBUSY and pci.driver(address) == DRIVER:
+                return None  # the kernel was first, as our override allowed; this call waited until it was done
+            if error.errno != errno.ENODEV or expired or not pci.exists(address):
                 raise
-            time.sleep(PAUSE_S)
+        time.sleep(PAUSE_S)
 
 
 def _check_unused(address: str) -> None:

@@ -7,6 +7,7 @@ import mmap
 import os
 
 from uio_workloop._linux import pci
+from uio_workloop._linux.mapping import map_page_of
 from uio_workloop.devices import udev
 from uio_workloop.devices.access import open_node
 from uio_workloop.devices.names import (
@@ -198,8 +199,7 @@ class PciDevice:
         path = f"{pci.DEVICES}/{self.address}/resource{index}"
         fd = open_node(path, os.O_RDWR | os.O_SYNC)
         try:
-            length = -(-(bar.offset + bar.size) // mmap.PAGESIZE) * mmap.PAGESIZE
-            mapping = mmap.mmap(fd, length, flags=mmap.MAP_SHARED)
+            mapping = mmap.mmap(fd, bar.size) if bar.size >= mmap.PAGESIZE else map_page_of(fd, bar.size)
         except OSError as error:
             raise MapError(f"cannot map {name}: {error.strerror}", path=path) from error
         finally:

@@ -122,8 +122,8 @@ def insert(driver: str, device_id: str, slot: str, **properties: object) -> str:
     with kernel_events() as events:
         qmp("device_add", driver=driver, id=device_id, bus=row.pci_bus, addr=slot, **properties)
         wait_for_event(events, action="add", path_end=f"/{address}")
-    # It is announced before it has its addresses and may have a driver. A rescan waits for the lock under which all that
-    # happens. Whoever does not wait may find that no driver can be bound, or that pulling it out again goes unheard.
+    # It is announced before it has its addresses and may have a driver. A rescan waits for the lock under which all
+    # that happens. Whoever does not wait may find that no driver can be bound, or that pulling it out goes unheard.
     Path("/sys/bus/pci/rescan").write_text("1")
     return address
 
