@@ -133,8 +133,8 @@ def test_a_device_is_found_by_every_name_it_has(name, index):
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("uio:pruss_evt1", "there is no UIO device uio:pruss_evt1; names that would do: uio:pruss_evt0, "),
-        ("of:prus", "names that would do: of:pruss, of:pruss@4a300000$"),
+        ("uio:pruss_evt1", "there is no UIO device uio:pruss_evt1; names that would do: uio:pruss_evt0$"),
+        ("of:prus", "names that would do: of:pruss$"),
         ("irq:39", "names that would do: irq:(20|11), irq:(20|11)$"),
         ("udev:A=c", "names that would do: udev:A=b$"),
         ("udev:NOTHING_LIKE_IT=9", r"there are: /dev/uio0 \(pruss_evt0\), /dev/uio1 \(uio_pci_generic\), /dev/uio2"),
@@ -165,7 +165,7 @@ def test_a_machine_without_any_such_device_is_told_so():
 def test_a_long_list_is_cut_short():
     many = [Entry(f"/dev/uio{n}", "many", (f"/dev/uio{n}", f"irq:{n}")) for n in range(100, 130)]
     with pytest.raises(DeviceNotFoundError, match=r"irq:1\d\d and 22 more$"):
-        resolve(IrqNumber(7), many, "UIO device")
+        resolve(IrqNumber(9999999), many, "UIO device")
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import mmap
 import os
 import stat
 import struct
@@ -17,7 +18,7 @@ _UNMASK = _SIGNED.pack(1)
 
 @dataclass(frozen=True, slots=True)
 class UioMap:
-    """One entry of maps/; the registers start `offset` bytes into the mapping."""
+    """One entry of maps/: `size` bytes of registers, which start `offset` bytes into the mapping."""
 
     index: int
     name: str
@@ -82,5 +83,11 @@ def maps(directory: str) -> list[UioMap]:
 
 
 def _map(directory: str, index: int) -> UioMap:
-    size, offset = (int(read_attribute(directory, attribute), 16) for attribute in ("size", "offset"))
-    return UioMap(index, read_attribute(directory, "name"), size, offset)
+    addr, size, offset = (int(read_attribute(directory, attribute), 16) for attribute in ("addr", "size", "offset"))
+    # Drivers say it in two ways: an address that begins a page, with `offset` beside it and `size` rounded up to pages
+    # (uio_pdrv_genirq, uio_pci_generic), or the address as it is and the size as it is. The core maps the pages of
+    # `addr` and `size`, and not one more. Source: uio_mmap in drivers/uio/uio.c.
+    within_page = addr % mmap.PAGESIZE
+    length = -(-(within_page + size) // mmap.PAGESIZE) * mmap.PAGESIZE
+    start = within_page + offset
+    return UioMap(index, read_attribute(directory, "name"), min(size, length - start), start)

@@ -143,7 +143,7 @@ class UioDevice:
             MapError: there is no such map, several have that name, or it cannot be mapped.
             DeviceGoneError, ClosedError
         Source: Documentation/driver-api/uio-howto.rst: map I is at I times the page size, and the registers start
-            `offset` into it.
+            `offset` into it. Its size may be rounded up to the end of the page, if the driver says no more.
         """
         self._check_usable("map registers of")
         region = self._region(which)
