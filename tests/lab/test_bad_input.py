@@ -52,13 +52,6 @@ def test_a_device_without_an_interrupt_is_refused_and_its_registers_stay_usable(
     card_without_interrupt.bar(0).read8(0)
 
 
-def test_a_bar_of_io_ports_is_refused(card_without_interrupt, show):
-    with pytest.raises(MapError) as refused:
-        card_without_interrupt.bar(1)
-    show(f"I/O BAR: {refused.value}")
-    assert "BAR 1 is a range of I/O ports" in str(refused.value)
-
-
 def test_a_card_of_no_uio_driver_is_refused_with_the_command_that_binds_it(show):
     address = "0000:00:00.0"  # the host bridge
     with pytest.raises(DeviceError) as refused:

@@ -60,6 +60,7 @@ def test_configuration_space_is_written_in_every_width(cards):
     [
         (lambda config: config.read32(0x100), "cannot read 32 bits .* at 0x100: the offset is outside its 0x100 bytes"),
         (lambda config: config.read16(0xFF), "cannot read 16 bits .* at 0xff: the offset is not aligned"),
+        (lambda config: config.read64(0), "cannot read 64 bits .* at 0x0: it is 8, 16 or 32 bits wide"),
         (lambda config: config.read8(-1), "cannot read 8 bits .* at -0x1: the offset is outside"),
         (lambda config: config.write32(0xFE, 0), "cannot write 32 bits .* at 0xfe: the offset is not aligned"),
         (lambda config: config.write8(0x100, 0), "cannot write 8 bits .* at 0x100: the offset is outside"),
@@ -118,6 +119,9 @@ def test_bars_smaller_than_a_page_are_found_inside_it(insert, show):
     assert any(offsets), "the kernel gave each a page of its own, and nothing is shown"
     with PciDevice.bind(network) as card:
         address = card.bar(1).read32(0).to_bytes(4, "little")
+        assert card.bar(0).read32(0).to_bytes(4, "little") == address  # the same registers in I/O ports
+        with pytest.raises(RegisterError, match="cannot read 32 bits .* BAR 0 at 0x100: .* outside its 0x100 bytes"):
+            card.bar(0).read32(0x100)
     with PciDevice.bind(reader) as card:
         registers = card.bar(0)
         version = registers.read16(0xFE)  # Host Controller Version; SD Host Controller specification 2.2.31

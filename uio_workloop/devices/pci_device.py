@@ -7,7 +7,6 @@ import mmap
 import os
 
 from uio_workloop._linux import pci
-from uio_workloop._linux.mapping import map_page_of
 from uio_workloop.devices import udev
 from uio_workloop.devices.access import open_node
 from uio_workloop.devices.names import (
@@ -26,7 +25,7 @@ from uio_workloop.devices.uio_device import UioDevice
 from uio_workloop.errors import BadArgumentError, DeviceError, DeviceGoneError, MapError
 from uio_workloop.interrupts.claim import Claimant
 from uio_workloop.interrupts.uio_interrupt import UioInterrupt
-from uio_workloop.registers import Registers
+from uio_workloop.registers import MappedPages, PortRegisters, Registers, RegisterSpace
 
 WHAT = "PCI device"
 
@@ -168,22 +167,37 @@ class PciDevice:
     def bus_master(self, allowed: bool) -> None:
         self.config.bus_master = allowed
 
-    def bar(self, index: int) -> Registers:
-        """The registers of a BAR; asking again gives the same object.
+    def bar(self, index: int) -> RegisterSpace:
+        """The registers of a BAR, in memory or in I/O ports, little endian; asking again gives the same object.
 
         Args:
             index: of the BAR, 0 to 5; a 64-bit one has the lower of its two numbers.
 
         Raises:
-            MapError: there is no such BAR, it is one of I/O ports, or it cannot be mapped.
+            MapError: there is no such BAR, or it cannot be mapped.
             PrivilegeError: this user may not open the resource file.
             DeviceGoneError, ClosedError
         Source: Documentation/PCI/sysfs-pci.rst.
         """
-        return self._uio.keep(("bar", index), lambda: self._open_bar(index))
+        return self._uio.keep(("bar", index), lambda: self._open_bar(index).little_endian)
 
-    def _open_bar(self, index: int) -> Registers:
+    def _open_bar(self, index: int) -> RegisterSpace:
         name = f"{self.address} BAR {index}"
+        bar = self._look_up_bar(index, name)
+        path = f"{pci.DEVICES}/{self.address}/resource{index}"
+        if not bar.is_memory:
+            return PortRegisters(open_node(path, os.O_RDWR), name, bar.size)
+        fd = open_node(path, os.O_RDWR | os.O_SYNC)
+        try:
+            whole = bar.size % mmap.PAGESIZE == 0
+            mapping = mmap.mmap(fd, bar.size) if whole else MappedPages(fd, bar.offset + bar.size)
+        except OSError as error:
+            raise MapError(f"cannot map {name}: {error.strerror}", path=path) from error
+        finally:
+            os.close(fd)
+        return Registers(mapping, name, bar.offset, bar.size)
+
+    def _look_up_bar(self, index: int, name: str) -> pci.Bar:
         try:
             bars = pci.bars(self.address)
         except OSError as error:
@@ -191,20 +205,9 @@ class PciDevice:
         if index not in bars:
             there_are = ", ".join(map(str, bars.values())) or "none"
             raise MapError(f"{self.address} has no BAR {index}; there are: {there_are}", path=self.address)
-        bar = bars[index]
-        if not bar.is_assigned:
+        if not bars[index].is_assigned:
             raise MapError(f"cannot map {name}: neither firmware nor kernel gave it an address", path=self.address)
-        if not bar.is_memory:
-            raise MapError(f"{name} is a range of I/O ports, which cannot be mapped", path=self.address)
-        path = f"{pci.DEVICES}/{self.address}/resource{index}"
-        fd = open_node(path, os.O_RDWR | os.O_SYNC)
-        try:
-            mapping = mmap.mmap(fd, bar.size) if bar.size >= mmap.PAGESIZE else map_page_of(fd, bar.size)
-        except OSError as error:
-            raise MapError(f"cannot map {name}: {error.strerror}", path=path) from error
-        finally:
-            os.close(fd)
-        return Registers(mapping, name, bar.offset, bar.size)
+        return bars[index]
 
     def wait(self, timeout_ns: int | None = None) -> int:
         """See `UioDevice.wait`."""
