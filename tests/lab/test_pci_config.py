@@ -120,7 +120,7 @@ def test_bars_smaller_than_a_page_are_found_inside_it(insert, show):
     with PciDevice.bind(network) as card:
         address = card.bar(1).read32(0).to_bytes(4, "little")
         assert card.bar(0).read32(0).to_bytes(4, "little") == address  # the same registers in I/O ports
-        with pytest.raises(RegisterError, match="cannot read 32 bits .* BAR 0 at 0x100: .* outside its 0x100 bytes"):
+        with pytest.raises(RegisterError, match=r"cannot read 32 bits .* BAR 0 at 0x100: .* outside its 0x100 bytes"):
             card.bar(0).read32(0x100)
     with PciDevice.bind(reader) as card:
         registers = card.bar(0)
