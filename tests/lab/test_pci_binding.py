@@ -170,6 +170,20 @@ def test_a_card_can_be_bound_as_soon_as_it_is_announced():
     guest.unplug("new")
 
 
+def test_a_kernel_that_is_not_done_with_a_new_card_is_waited_for(insert, monkeypatch):
+    address = insert("sdhci-pci")
+    really_bind, answers = pci.bind, [errno.ENODEV] * 3
+
+    def bind(address: str, driver: str) -> None:
+        if answers:
+            raise OSError(answers.pop(), "not yet")
+        really_bind(address, driver)
+
+    monkeypatch.setattr(pci, "bind", bind)
+    PciDevice.bind(address).close()
+    assert (answers, state(address)) == ([], (None, ""))
+
+
 def test_a_card_that_left_while_it_was_bound_is_closed_in_silence(insert):
     insert("sdhci-pci")
     address = guest.insert("sdhci-pci", "leaving", "9")
