@@ -17,8 +17,7 @@ from uio_workloop import (
 )
 from uio_workloop.devices.names import (
     Entry,
-    GpioLabel,
-    GpioLineName,
+    GpioName,
     GpioOffset,
     IrqNumber,
     OfNode,
@@ -50,10 +49,10 @@ FORMS = {
     "udev:A=b=c": UdevProperty("A", "b=c"),
     "gpiochip0:17": GpioOffset("gpiochip0", 17),
     "/dev/gpiochip4:0": GpioOffset("gpiochip4", 0),
-    "gpio:pinctrl-rp1/17": GpioLabel("pinctrl-rp1", 17),
-    "gpio:1f000d0000.gpio/4": GpioLabel("1f000d0000.gpio", 4),
-    "gpio:GPIO17": GpioLineName("GPIO17"),
-    "gpio:P9/left": GpioLineName("P9/left"),
+    "gpio:pinctrl-rp1/17": GpioName("pinctrl-rp1/17"),
+    "gpio:1f000d0000.gpio/4": GpioName("1f000d0000.gpio/4"),
+    "gpio:GPIO17": GpioName("GPIO17"),
+    "gpio:P9/left": GpioName("P9/left"),
 }
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from uio_workloop.devices import udev
 from uio_workloop.devices.gpio_line import GpioLine
 from uio_workloop.devices.names import (
-    GpioLabel,
-    GpioLineName,
+    GpioName,
     GpioOffset,
     IrqNumber,
     OfNode,
@@ -37,7 +36,7 @@ def find_device(name: str) -> Device:
         PrivilegeError: this user may not open it.
     """
     wanted = parse(name)
-    if isinstance(wanted, GpioOffset | GpioLabel | GpioLineName):
+    if isinstance(wanted, GpioOffset | GpioName):
         return GpioLine.find(name)
     if isinstance(wanted, PciAddress | PciIdentity):
         return PciDevice.find(name)

@@ -37,7 +37,6 @@ from uio_workloop.interrupts.debounced_gpio_interrupt import DebouncedGpioInterr
 from uio_workloop.interrupts.gpio_edges import EdgeRecord, GpioEdge
 from uio_workloop.interrupts.gpio_interrupt import GpioInterrupt, RecordedGpioInterrupt
 
-NAME = gpio_names.ADDRESS
 CONSUMER = "uio_workloop"
 ENOTSUPP = 524  # the kernel's own, which pin drivers let out; errno does not have it
 NOT_SO_LONG = (errno.EINVAL, errno.ERANGE, errno.EOPNOTSUPP, ENOTSUPP)  # what chips answer to a debounce period

@@ -12,12 +12,13 @@ import errno
 import os
 import re
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 
 from uio_workloop.devices.gpio_chip import GpioChip
+from uio_workloop.devices.names import GpioName, GpioOffset, parse
 from uio_workloop.errors import BadArgumentError, DeviceError, DeviceGoneError, DeviceNotFoundError, PrivilegeError
 
-ADDRESS = re.compile(r"(?:/dev/)?(?P<chip>gpiochip[0-9]+):(?P<offset>[0-9]+)")
 CHIP_NODE = re.compile(r"gpiochip[0-9]+")
 PREFIX = "gpio:"
 SHOWN = 8  # chips in a sentence: a machine may have dozens
@@ -55,20 +56,26 @@ def resolve(name: str) -> tuple[str, int]:
         UnsupportedError: the kernel is too old to say.
         PrivilegeError: none is, but there are chips that this user may not open.
     """
-    match = ADDRESS.fullmatch(name)
-    if match is not None:
-        return match["chip"], int(match["offset"])
-    wanted = name.removeprefix(PREFIX)
-    if not name.startswith(PREFIX) or not wanted:
-        raise BadArgumentError(
-            f"{name!r} names no GPIO line: write chip and offset as gpiochip0:17, or what stays when chips are "
-            "renumbered: gpio:LABEL/17 or gpio:LINE_NAME"
-        )
+    parsed = _parse(name)
+    if isinstance(parsed, GpioOffset):
+        return parsed.chip, parsed.offset
+    wanted = parsed.line
     lines, unreadable = _survey()
     if unreadable and not any(wanted in line.names for line in lines):
         raise PrivilegeError(f"cannot look for {name!r} on every chip: {unreadable[0]}", path=name) from unreadable[0]
     line = choose(wanted, lines)
     return line.chip, line.offset
+
+
+def _parse(name: str) -> GpioOffset | GpioName:
+    with suppress(BadArgumentError):  # which would tell of every other kind of device, too
+        parsed = parse(name)
+        if isinstance(parsed, GpioOffset | GpioName):
+            return parsed
+    raise BadArgumentError(
+        f"{name!r} names no GPIO line: write chip and offset as gpiochip0:17, or what stays when chips are renumbered: "
+        "gpio:LABEL/17 or gpio:LINE_NAME"
+    )
 
 
 def choose(wanted: str, lines: list[Line]) -> Line:

@@ -114,20 +114,11 @@ class GpioOffset:
 
 
 @dataclass(frozen=True, slots=True)
-class GpioLabel:
-    """`gpio:LABEL/17`: a line of the chip with this label."""
+class GpioName:
+    """`gpio:LINE_NAME`, what the board calls the line, or `gpio:LABEL/17`, a line of the chip with this label.
 
-    label: str
-    offset: int
-    kind: ClassVar[str] = "a GPIO line"
-
-    def __str__(self) -> str:
-        return f"gpio:{self.label}/{self.offset}"
-
-
-@dataclass(frozen=True, slots=True)
-class GpioLineName:
-    """`gpio:LINE_NAME`: the line that the board calls so."""
+    A line's own name may look like the latter, so that the two are told apart by what there is.
+    """
 
     line: str
     kind: ClassVar[str] = "a GPIO line"
@@ -136,21 +127,9 @@ class GpioLineName:
         return f"gpio:{self.line}"
 
 
-Name = (
-    UioNode
-    | UioName
-    | PciAddress
-    | PciIdentity
-    | IrqNumber
-    | OfNode
-    | UdevProperty
-    | GpioOffset
-    | GpioLabel
-    | GpioLineName
-)
+Name = UioNode | UioName | PciAddress | PciIdentity | IrqNumber | OfNode | UdevProperty | GpioOffset | GpioName
 
 _GPIO_OFFSET = re.compile(r"(?:/dev/)?(gpiochip[0-9]+):([0-9]+)")
-_GPIO_LABEL = re.compile(r"(.+)/([0-9]+)")
 _ADDRESS = re.compile(r"[0-9a-f]{4,}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]", re.IGNORECASE)
 _SHORT_ADDRESS = re.compile(r"(?:pci:)?([0-9a-f]{2}:[0-9a-f]{2}\.[0-7])", re.IGNORECASE)
 _IDENTITY = re.compile(r"([0-9a-f]{4}):([0-9a-f]{4})(?:#([1-9][0-9]*))?", re.IGNORECASE)
@@ -206,9 +185,7 @@ def _udev(rest: str) -> Name | None:
 
 
 def _gpio(rest: str) -> Name | None:
-    if match := _GPIO_LABEL.fullmatch(rest):
-        return GpioLabel(match[1], int(match[2]))
-    return GpioLineName(rest) if rest else None
+    return GpioName(rest) if rest else None
 
 
 _PREFIXED: Final[dict[str, Callable[[str], Name | None]]] = {
