@@ -3,21 +3,38 @@
 from __future__ import annotations
 
 import os
+import threading
 
 import pytest
+from helpers import DEADLINE_S
 
 from uio_workloop import (
     BadArgumentError,
     ClosedError,
+    FilterInterruptEventSource,
     InterruptEventSource,
     NoInterruptError,
     NoResourcesError,
     NotAttachedError,
     SharedInterrupt,
+    SoftwareInterrupt,
+    Trigger,
     UsageError,
     WorkLoop,
 )
 from uio_workloop.testing import fence
+
+
+class Gatekeeper(SoftwareInterrupt):
+    """A level line that notes how often it was opened although it was open."""
+
+    def __init__(self) -> None:
+        super().__init__(Trigger.LEVEL)
+        self.opened_again = 0
+
+    def unmask(self) -> None:
+        self.opened_again += not self.masked
+        super().unmask()
 
 
 def client_on(work_loop, shared, action):
@@ -119,3 +136,56 @@ def test_a_shared_line_is_open_again_after_all_were_disabled_and_enabled(work_lo
     assert line.masked
     work_loop.enable_all_interrupts()
     assert not line.masked
+
+
+def test_a_line_is_opened_once_after_all_clients_said_no(work_loop):
+    with Gatekeeper() as line, SharedInterrupt(line) as shared:
+        work_loop.add_event_source(shared)
+        for _ in range(2):
+            client = FilterInterruptEventSource(shared, None, lambda sender: False)
+            work_loop.add_event_source(client)
+            client.enable()
+        line.cause()
+        fence(work_loop)
+        assert (shared.spurious, line.masked, line.opened_again) == (1, False, 0)
+
+
+def test_a_line_that_an_action_has_opened_is_not_opened_again_after_it(work_loop, seen):
+    def enable_at_once(sender: InterruptEventSource, count: int) -> None:
+        sender.enable()
+        seen(sender, count)
+
+    with Gatekeeper() as line, SharedInterrupt(line) as shared:
+        work_loop.add_event_source(shared)
+        client_on(work_loop, shared, enable_at_once).enable()
+        line.cause()
+        seen.wait_for_total(1)
+        fence(work_loop)
+        assert (line.masked, line.opened_again) == (False, 0)
+
+
+def test_clients_that_finish_at_the_same_time_open_the_line_once(work_loop, threads_take_turns_often):
+    finished, over = threading.Semaphore(0), threading.Event()
+
+    def keep_looking() -> None:
+        while not over.is_set():
+            work_loop.run_event_sources()
+
+    with Gatekeeper() as line, SharedInterrupt(line) as shared:
+        work_loop.add_event_source(shared)
+        clients = [FilterInterruptEventSource(shared, None, lambda sender: False) for _ in range(3)]
+        clients.append(InterruptEventSource(shared, lambda sender, count: finished.release()))
+        for each in clients:
+            work_loop.add_event_source(each)
+            each.enable()
+        second = threading.Thread(target=keep_looking)
+        second.start()
+        for _ in range(500):
+            while line.masked:
+                os.sched_yield()
+            line.cause()
+            assert finished.acquire(timeout=DEADLINE_S)
+        over.set()
+        second.join()
+        fence(work_loop)
+        assert (line.masked, line.opened_again) == (False, 0)

@@ -12,6 +12,7 @@ can storm behind his back.
 from __future__ import annotations
 
 from contextlib import ExitStack, nullcontext, suppress
+from threading import RLock
 from typing import ClassVar
 
 from uio_workloop.errors import (
@@ -55,6 +56,8 @@ class SharedInterrupt(EventSource):
         self._lines: list[_SharedLine] = []
         self._interrupts = 0
         self._spurious = 0
+        self._settling = RLock()  # clients finish under the gate and in the ready phase: one of them opens the line,
+        self._open = False  # and once, or the next interrupt could be back before anybody has looked at the first
         self._line: InterruptLine = NoLine()
         if not hasattr(provider, "claim_interrupt"):
             raise BadArgumentError(f"{provider!r} provides no interrupts; give what find_device() opens")
@@ -98,7 +101,7 @@ class SharedInterrupt(EventSource):
         if not isinstance(claimant, EventSource):
             raise BadArgumentError(f"{claimant.name} cannot share {self.name}: only an event source can")
         with self._gate():
-            self._line.mask()
+            self._mask()
             line = _SharedLine(self, claimant)
             self._lines.append(line)
             self._follow()
@@ -110,10 +113,18 @@ class SharedInterrupt(EventSource):
 
     # For its lines
 
-    def close_line(self) -> None:
-        """A client wants silence. Context: gate held."""
-        self._line.mask()
+    def close_line(self, line: _SharedLine) -> None:
+        """A client wants silence. Context: gate held, or ready phase."""
+        with self._settling:
+            line.silenced = True
+            self._mask()
         self._follow()
+
+    def finish(self, line: _SharedLine) -> None:
+        """A client has nothing more to do; the last one opens the line. Context: gate held, or ready phase."""
+        with self._settling:
+            line.busy = False
+            self.open_line()
 
     def _follow(self) -> None:
         """Have the descriptor watched or not, as the clients want it."""
@@ -137,8 +148,15 @@ class SharedInterrupt(EventSource):
 
     def open_line(self) -> None:
         """Open the line if nobody has a reason against it. Context: gate held, or ready phase."""
-        if self.enabled and not any(line.busy for line in self._lines):
-            self._line.unmask()
+        with self._settling:
+            if not self._open and self.enabled and not any(line.busy for line in self._lines):
+                self._open = True  # first: once it is unmasked, the next interrupt may say otherwise
+                self._line.unmask()
+
+    def _mask(self) -> None:
+        with self._settling:
+            self._open = False
+            self._line.mask()
 
     def forget(self, line: _SharedLine) -> None:
         """A client has gone. Context: any thread; takes the gate."""
@@ -149,7 +167,7 @@ class SharedInterrupt(EventSource):
                 if self._lines:
                     self.open_line()
                 else:
-                    self._line.mask()
+                    self._mask()
             self._follow()
 
     # EventSource
@@ -163,10 +181,12 @@ class SharedInterrupt(EventSource):
         if not n or loop is None:
             return False
         self._interrupts += n
-        asked = [line for line in self._lines if not line.silenced]
-        for line in asked:  # all of them first, so that the line stays masked until the last has answered
-            line.arrived += n
-            line.busy = True
+        with self._settling:
+            self._open = False
+            asked = [line for line in self._lines if not line.silenced]
+            for line in asked:  # all of them first, so that the line stays masked until the last has answered
+                line.arrived += n
+                line.busy = True
         wanted = False
         with ExitStack() as everybody_even_if_one_raises:  # a client's KeyboardInterrupt in a filter
             everybody_even_if_one_raises.callback(self.open_line)
@@ -183,7 +203,7 @@ class SharedInterrupt(EventSource):
 
     def _disarm(self) -> None:
         with suppress(DeviceGoneError):  # a line that is gone is silent
-            self._line.mask()
+            self._mask()
 
     def terminate(self, reason: WorkLoopError) -> None:
         loop = self._work_loop
@@ -205,8 +225,7 @@ class SharedInterrupt(EventSource):
 class _SharedLine:
     """What one client sees of a shared line.
 
-    `silenced`: its client is disabled. `busy`: its client has been told of an interrupt and not finished with it. Each
-    is set where nothing else can run; clearing `busy` may race with clearing another's, and whoever is second opens.
+    `silenced`: its client is disabled. `busy`: its client has been told of an interrupt and not finished with it.
     """
 
     def __init__(self, shared: SharedInterrupt, client: EventSource) -> None:
@@ -241,18 +260,17 @@ class _SharedLine:
     def ask(self, loop: WorkLoop) -> None:
         """Tell the client; without work for it, it is not busy. Context: ready phase of `loop`."""
         if not loop.dispatch.look(self.client):
-            self.busy = False
+            self.busy = False  # the shared interrupt opens the line when all have been asked
 
     def mask(self) -> None:
         if not self.silenced:
-            self.silenced = True
-            self._shared.close_line()
+            self._shared.close_line(self)
 
     def unmask(self) -> None:
-        was_silenced, self.silenced, self.busy = self.silenced, False, False
-        if not was_silenced:
-            self._shared.open_line()
+        if not self.silenced:
+            self._shared.finish(self)
             return
+        self.silenced = self.busy = False
         try:
             self._shared.listen(self.client)
         except UsageError:
