@@ -32,6 +32,18 @@ def attach(work_loop: WorkLoop, provider: InterruptProvider, action: Callable[..
     return source
 
 
+class Gatekeeper(SoftwareInterrupt):
+    """A level line that notes how often it was opened although it was open."""
+
+    def __init__(self) -> None:
+        super().__init__(Trigger.LEVEL)
+        self.opened_again = 0
+
+    def unmask(self) -> None:
+        self.opened_again += not self.masked
+        super().unmask()
+
+
 def cause_together(work_loop: WorkLoop, *lines: SoftwareInterrupt) -> None:
     """Have several lines served in one pass: caused inside an action, where the loop cannot look in between."""
     trigger = SoftwareInterrupt()

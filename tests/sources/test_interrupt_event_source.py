@@ -6,7 +6,7 @@ import os
 import threading
 
 import pytest
-from helpers import DEADLINE_S, Background, LoggedInterrupt, Stage, attach
+from helpers import DEADLINE_S, Background, Gatekeeper, LoggedInterrupt, Stage, attach
 
 from uio_workloop import (
     BadArgumentError,
@@ -156,6 +156,20 @@ def test_enabling_inside_a_level_action_opens_the_line_at_once(work_loop, line, 
     seen.wait_for_calls(1)
 
     assert masked == [True, False]
+
+
+def test_what_a_level_action_has_opened_is_not_opened_again_after_it(work_loop, seen):
+    def action(sender, count):
+        sender.enable()
+        seen(sender, count)
+
+    with Gatekeeper() as line:
+        attach(work_loop, line, action)
+        for calls in (1, 2):
+            line.cause()
+            seen.wait_for_calls(calls)
+            fence(work_loop)
+            assert (line.masked, line.opened_again) == (False, 0)
 
 
 def test_enables_and_disables_do_not_nest(work_loop, line, seen):

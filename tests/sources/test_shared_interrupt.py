@@ -6,7 +6,7 @@ import os
 import threading
 
 import pytest
-from helpers import DEADLINE_S
+from helpers import DEADLINE_S, Gatekeeper
 
 from uio_workloop import (
     BadArgumentError,
@@ -17,24 +17,10 @@ from uio_workloop import (
     NoResourcesError,
     NotAttachedError,
     SharedInterrupt,
-    SoftwareInterrupt,
-    Trigger,
     UsageError,
     WorkLoop,
 )
 from uio_workloop.testing import fence
-
-
-class Gatekeeper(SoftwareInterrupt):
-    """A level line that notes how often it was opened although it was open."""
-
-    def __init__(self) -> None:
-        super().__init__(Trigger.LEVEL)
-        self.opened_again = 0
-
-    def unmask(self) -> None:
-        self.opened_again += not self.masked
-        super().unmask()
 
 
 def client_on(work_loop, shared, action):

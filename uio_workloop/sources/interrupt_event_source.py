@@ -93,6 +93,7 @@ class InterruptEventSource(EventSource):
         self._rejected = 0
         self._action_calls = 0
         self._in_action = False
+        self._opened_early = False  # by an enable() inside the action
         self._stamping = False
         self._timestamp_ns = 0
         self._warmer: CpuWarmer | None = None
@@ -217,6 +218,7 @@ class InterruptEventSource(EventSource):
             if not self._enabled:  # a filter of ours has disabled us
                 return
         if not self._auto_disable or self._in_action or not self._pending:
+            self._opened_early = self._in_action
             self._line.unmask()
 
     def _disarm(self) -> None:
@@ -318,6 +320,7 @@ class InterruptEventSource(EventSource):
         if not self._auto_disable:
             self._unmask()
         self._in_action = True
+        self._opened_early = False
         self._action_calls += 1
         try:
             action(self, count)
@@ -325,7 +328,7 @@ class InterruptEventSource(EventSource):
         finally:
             self._consumed += count  # first: another loop may have the source by now, and delivers when it may
             self._in_action = False
-            if self._auto_disable and self._enabled:
+            if self._auto_disable and self._enabled and not self._opened_early:  # what came since is not served yet
                 self._unmask()
         return self._pending
 
