@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import pytest
 
 from uio_workloop import (
@@ -34,8 +36,46 @@ def nothing(*arguments):
     ],
 )
 def test_an_action_that_cannot_be_called_is_refused(make):
-    with pytest.raises(BadArgumentError, match="cannot call 5: its action is a function or None"):
+    with pytest.raises(BadArgumentError, match="cannot call 5: its action is a function"):
         make()
+
+
+async def asynchronous(*arguments):
+    pass
+
+
+def generator(*arguments):
+    yield
+
+
+class Asynchronous:
+    async def __call__(self, *arguments):
+        pass
+
+    async def method(self, *arguments):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("fn", "kind"),
+    [
+        (asynchronous, "an async function"),
+        (generator, "a generator function"),
+        (functools.partial(asynchronous, 1), "an async function"),
+        (Asynchronous().method, "an async function"),
+        (Asynchronous(), "an async function"),
+    ],
+)
+def test_what_would_do_nothing_when_called_is_refused(fn, kind):
+    with pytest.raises(BadArgumentError, match=f"InterruptEventSource cannot have {kind} as its action: nobody would"):
+        InterruptEventSource(None, fn)
+    with pytest.raises(BadArgumentError, match=f"shy cannot have {kind} as its filter"):
+        FilterInterruptEventSource(None, nothing, fn, name="shy")
+
+
+@pytest.mark.parametrize("fn", [nothing, functools.partial(nothing, 1), print, str.upper, [].append, dict])
+def test_whatever_can_be_called_is_an_action(fn):
+    InterruptEventSource(None, fn).close()
 
 
 def test_a_line_is_not_left_taken_by_a_source_that_was_refused(line):

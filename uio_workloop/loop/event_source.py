@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from threading import RLock
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from uio_workloop.errors import AlreadyAttachedError, BadArgumentError, ClosedError, NotAttachedError, WorkLoopError
+from uio_workloop.errors import AlreadyAttachedError, ClosedError, NotAttachedError, WorkLoopError
+from uio_workloop.loop.callback import check_callback
 
 if TYPE_CHECKING:
     from uio_workloop.loop.work_loop import WorkLoop
@@ -38,8 +39,8 @@ class EventSource:
     def __init__(
         self, action: Callable[..., object] | None = None, *, owner: object = None, name: str | None = None
     ) -> None:
-        if action is not None and not callable(action):
-            raise BadArgumentError(f"{type(self).__name__} cannot call {action!r}: its action is a function or None")
+        if action is not None:
+            check_callback(action, name or type(self).__name__, "action")
         self.owner = owner
         self.refcon: object = None
         self._action = action
@@ -74,8 +75,8 @@ class EventSource:
         Context: any thread; takes the gate.
         IOKit: IOEventSource::setAction.
         """
-        if action is not None and not callable(action):
-            raise BadArgumentError(f"{self._name} cannot call {action!r}: its action is a function or None")
+        if action is not None:
+            check_callback(action, self._name, "action")
         with self._gate() as loop:
             self._action = action
             if loop is not None:

@@ -7,6 +7,7 @@ from typing import Any, NoReturn, Self
 
 from uio_workloop.errors import BadArgumentError
 from uio_workloop.interrupts.interrupt_line import InterruptProvider
+from uio_workloop.loop.callback import check_callback
 from uio_workloop.sources.interrupt_event_source import InterruptAction, InterruptEventSource
 
 InterruptFilter = Callable[[Any], bool]
@@ -42,10 +43,7 @@ class FilterInterruptEventSource(InterruptEventSource):
         owner: object = None,
         name: str | None = None,
     ) -> None:
-        if not callable(filter):
-            raise BadArgumentError(
-                f"a {type(self).__name__} needs a filter, not {filter!r}; it is called as filter(sender)"
-            )
+        check_callback(filter, name or type(self).__name__, "filter")
         self._filter = filter
         self._filter_raised = False
         super().__init__(provider, action, index=index, owner=owner, name=name)
