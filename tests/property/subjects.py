@@ -7,13 +7,11 @@ subject's own action, so that a broken promise is noticed in the moment it is br
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from threading import get_ident
-from typing import Any
 
 from helpers import DEADLINE_S
+from turnstile import Turnstile, holding_the_gate_of, refusal_of
 
 from uio_workloop import (
     AlreadyAttachedError,
@@ -21,80 +19,13 @@ from uio_workloop import (
     CommandGate,
     Deadline,
     EventSource,
-    FilterInterruptEventSource,
-    InterruptEventSource,
     NotAttachedError,
-    SoftwareInterrupt,
     SourceDisabledError,
     TimerEventSource,
-    Trigger,
-    UsageError,
-    WaitResult,
     WorkLoop,
     WorkLoopError,
 )
 from uio_workloop.clock import SECOND_NS, boottime_ns, monotonic_ns
-
-
-class DeliberateError(Exception):
-    """What actions raise when they are told to."""
-
-
-class Turnstile:
-    """Everything that runs under a gate passes here; two at once, or one without the gate, is a complaint.
-
-    Actions and loops have nobody to raise to, so what goes wrong there is written down as a complaint.
-    """
-
-    def __init__(self) -> None:
-        self.complaints: list[str] = []
-        self.changed = threading.Condition()  # something was delivered
-        self._inside: dict[WorkLoop, int] = {}
-
-    def complain(self, complaint: str) -> None:
-        self.complaints.append(complaint)
-
-    def on_error(self, source: EventSource, error: BaseException) -> None:
-        """The error handler of every loop: only what was raised on purpose is no complaint."""
-        if not isinstance(error, DeliberateError):
-            self.complain(f"{source!r} raised {error!r}")
-
-    @contextmanager
-    def passage(self, loop: WorkLoop | None, who: str) -> Iterator[None]:
-        if loop is None or not loop.in_gate():
-            self.complain(f"{who} ran without the gate of {loop!r}")
-            yield
-            return
-        before, me = self._inside.get(loop), get_ident()
-        if before not in (None, me):  # a pass run by an action enters again, on the same thread
-            self.complain(f"{who} ran while something else did")
-        self._inside[loop] = me
-        os.sched_yield()  # an invitation to whoever should not be able to come in
-        try:
-            yield
-        finally:
-            if self._inside.get(loop) != me:
-                self.complain(f"something else ran before {who} was done")
-            self._inside[loop] = before
-
-    def sleep(self, loop: WorkLoop, token: Hashable, deadline: Deadline | None) -> WaitResult:
-        """Sleep on the gate in the middle of a passage: others may pass meanwhile."""
-        before = self._inside.get(loop)
-        self._inside[loop] = None
-        try:
-            return loop.gate.sleep(token, deadline)
-        finally:
-            self._inside[loop] = before
-
-
-def refusal_of(operation: Callable[[], object]) -> type[WorkLoopError] | None:
-    """The kind of error an operation ends with, if it does."""
-    try:
-        operation()
-    except WorkLoopError as error:
-        return type(error)
-    return None
-
 
 NOT_ENABLED = "it is not enabled"
 ON_NO_LOOP = "it is on no loop"
@@ -221,169 +152,6 @@ class Subject:
             self._turnstile.complain(f"{self.name} {what} although {' and '.join(sorted(reasons))}")
 
 
-class InterruptSubject(Subject):
-    """An interrupt source whose interrupts anybody may cause."""
-
-    source: InterruptEventSource
-    refused_on_no_loop = NotAttachedError
-
-    def __init__(self, turnstile: Turnstile, name: str, *silences: str) -> None:
-        super().__init__(turnstile, name, *silences)
-        self.caused = 0
-        self.delivered = 0
-        self._counting = threading.Lock()
-
-    def cause(self, n: int = 1) -> None:
-        """Context: any thread, not only the owner's."""
-        self._count(n)  # before, so that `delivered` never exceeds it
-        try:
-            self._trigger(n)
-        except WorkLoopError:
-            self._count(-n)
-            raise
-
-    def provoke(self) -> None:
-        self.cause()
-
-    @property
-    def refuses_interrupts(self) -> type[WorkLoopError] | None:
-        """What cause() is refused with."""
-        return None
-
-    @property
-    def rejected(self) -> int:
-        """How many did not get past a filter."""
-        return 0
-
-    @property
-    def settled(self) -> bool:
-        return self.silent or self.delivered + self.rejected == self.caused
-
-    @property
-    def progress(self) -> str:
-        return f"{self.name}: {self.delivered} delivered and {self.rejected} rejected of {self.caused}"
-
-    def take_action_away(self) -> None:
-        self.source.set_action(None)
-        self.silences.add(NO_ACTION)
-
-    def give_action_back(self) -> None:
-        self.silences.discard(NO_ACTION)
-        self.source.set_action(self._action)
-
-    def _trigger(self, n: int) -> None:
-        raise NotImplementedError
-
-    def _count(self, n: int) -> None:
-        with self._counting:
-            self.caused += n
-
-    def _action(self, sender: InterruptEventSource, count: int) -> None:
-        with self._call(sender):
-            if count < 1:
-                self._turnstile.complain(f"{self.name} was called with a count of {count}")
-            self.delivered += count
-            if self.delivered > self.caused:
-                self._turnstile.complain(f"{self.name} delivered {self.delivered}, {self.caused} were caused")
-
-
-class ObedientLine(SoftwareInterrupt):
-    """An eventfd that is silent while it is masked, as hardware is: what is caused then comes when it is unmasked.
-
-    Every interrupt masks it, whatever its trigger, as uio_pdrv_genirq does.
-    """
-
-    def __init__(self, trigger: Trigger, name: str) -> None:
-        super().__init__(trigger, name=name)
-        self._held_back = 0
-
-    def cause(self, n: int = 1) -> None:
-        with self._lock:
-            self.fileno()  # closed: say so
-            self._held_back += n
-            if not self.masked:
-                self._let_go()
-
-    def drain(self) -> int:
-        count = super().drain()
-        self.masked = self.masked or count > 0
-        return count
-
-    def unmask(self) -> None:
-        with self._lock:
-            super().unmask()
-            self._let_go()
-
-    def _let_go(self) -> None:
-        n, self._held_back = self._held_back, 0
-        if n:
-            super().cause(n)
-
-
-class LineSubject(InterruptSubject):
-    """A source on a line."""
-
-    def __init__(self, turnstile: Turnstile, name: str, trigger: Trigger) -> None:
-        super().__init__(turnstile, name, NOT_ENABLED)
-        self.line = ObedientLine(trigger, name)
-        self.source = self._make_source()
-
-    def dispose(self) -> None:
-        self.line.close()  # closes the source first
-        super().dispose()
-
-    def check_book(self) -> None:
-        super().check_book()
-        assert self.line.masked or self.enabled, f"{self} is open"
-
-    def _make_source(self) -> InterruptEventSource:
-        return InterruptEventSource(self.line, self._action)
-
-    def _trigger(self, n: int) -> None:
-        self.line.cause(n)
-
-
-class FilterSubject(LineSubject):
-    """A source on a line whose filter says no every third time."""
-
-    asked = 0
-
-    @property
-    def rejected(self) -> int:
-        return self.source.statistics.rejected
-
-    @property
-    def settled(self) -> bool:
-        return super().settled and (self.silent or self.rejected >= self.asked // 3)  # one at least with every no
-
-    def _make_source(self) -> InterruptEventSource:
-        return FilterInterruptEventSource(self.line, self._action, self._filter)
-
-    def _filter(self, sender: FilterInterruptEventSource) -> bool:
-        self._check_silence("had its filter asked", except_for=NO_ACTION)
-        loop = sender.work_loop
-        if loop is not None and refusal_of(loop.gate.__enter__) is not UsageError:
-            self._turnstile.complain(f"the filter of {self.name} could take the gate")
-        self.asked += 1
-        os.sched_yield()
-        return self.asked % 3 > 0
-
-
-class SoftwareSubject(InterruptSubject):
-    """A source without provider: born enabled, triggered by hand, and only on a loop."""
-
-    def __init__(self, turnstile: Turnstile, name: str) -> None:
-        super().__init__(turnstile, name)
-        self.source = InterruptEventSource(None, self._action)
-
-    @property
-    def refuses_interrupts(self) -> type[WorkLoopError] | None:
-        return ClosedError if self.closed else NotAttachedError if self.loop is None else None
-
-    def _trigger(self, n: int) -> None:
-        self.source.interrupt_occurred(n=n)
-
-
 class TimerSubject(Subject):
     """A timer; `due` is the instant it is armed for, which it must reach and must not overshoot for ever."""
 
@@ -489,12 +257,3 @@ def await_delivery(turnstile: Turnstile, subjects: list[Subject]) -> None:
         while unsettled := [each for each in subjects if not each.settled]:
             turnstile.changed.wait(1e-3)  # a filter that says no notifies nobody
             assert not deadline.expired, f"not delivered: {[each.progress for each in unsettled]}"
-
-
-@contextmanager
-def holding_the_gate_of(loop: WorkLoop | None) -> Iterator[Any]:
-    if loop is None:
-        yield
-    else:
-        with loop.gate:
-            yield
