@@ -30,6 +30,8 @@ class Architecture:
     serial_slot: str
     edu_slots: tuple[str, str]
     firmware_arguments: tuple[str, ...]  # kernel arguments that only this architecture understands
+    platform_arguments: tuple[str, ...]  # what has QEMU declare platform devices; {acpi} is the folder of that name
+    platform_devices: tuple[str, ...]  # the guest's names for them; uio_pdrv_genirq gets them
 
     @property
     def edu_addresses(self) -> tuple[str, ...]:
@@ -64,6 +66,11 @@ ARCHITECTURES = {
         serial_slot="3",
         edu_slots=("4", "8"),  # i440fx gives slot n and slot n+4 the same interrupt line
         firmware_arguments=("no_timer_check", "tsc=reliable"),
+        platform_arguments=(
+            *("-acpitable", "file={acpi}/platform_devices.aml"),
+            *("-global", "hpet.hpet-intcap=0xff0104"),  # as q35 has it; the HPET of pc can interrupt on line 2 only
+        ),
+        platform_devices=("UIOW0001:00",),
     ),
 }
 

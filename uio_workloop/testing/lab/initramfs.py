@@ -51,7 +51,9 @@ def fill(directory: Path, tree: ModuleTree, architecture: Architecture, busybox:
         (directory / "modules" / f"{list_name}.list").write_text("".join(f"{name}\n" for name in names))
     cards = " ".join(architecture.edu_addresses)
     own = " ".join((*architecture.chipset_addresses, *architecture.port_addresses, *architecture.edu_addresses))
-    (directory / "machine.sh").write_text(f'edu_cards="{cards}"\nown_devices="{own}"\n')
+    (directory / "machine.sh").write_text(
+        f'edu_cards="{cards}"\nown_devices="{own}"\nplatform_devices="{" ".join(architecture.platform_devices)}"\n'
+    )
 
 
 def pack(directory: Path, destination: Path) -> None:

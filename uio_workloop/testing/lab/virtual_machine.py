@@ -17,6 +17,7 @@ from uio_workloop.testing.lab.host import require_tool
 from uio_workloop.testing.lab.lifeline import tied_to_this_process
 
 MEMORY = "1G"
+ACPI = Path(__file__).parent / "acpi"
 MOST_CPUS = 2
 CONSOLE_KEPT = 1 << 18
 KERNEL_ARGUMENTS = (
@@ -62,6 +63,7 @@ def command_line(machine: Machine, descriptors: Mapping[str, int], cpus: int) ->
         accelerator += ["-cpu", row.emulated_cpu]
     words = [row.qemu, "-M", row.qemu_machine, *accelerator, "-smp", str(cpus), "-m", MEMORY]
     words += ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]
+    words += [word.format(acpi=str(ACPI).replace(",", ",,")) for word in row.platform_arguments]  # QEMU's way of quoting
     words += ["-kernel", str(machine.image), "-initrd", str(machine.initramfs)]
     words += ["-append", " ".join(kernel_arguments(machine))]
     words += ["-fsdev", "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap"]
