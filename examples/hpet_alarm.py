@@ -10,7 +10,7 @@ Source of the registers: IA-PC HPET specification 1.0a, 2.3.
 
 from uio_workloop import Driver, InterruptEventSource, Register, RegisterBlock, UioDevice, UioName
 
-PERIOD_NS = 100_000_000
+PERIOD_NS = 500_000_000
 INPUT = 20  # of the interrupt controller; the ACPI table that declares the device says so
 FEMTOSECONDS_PER_NS = 1_000_000
 

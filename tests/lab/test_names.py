@@ -71,7 +71,7 @@ def test_an_interrupt_of_two_cards_is_told_a_name_for_each(show):
     [
         ("uio:uio_dumy.0", "uio:uio_dummy.0"),
         ("uio:edu", "uio:uio_dummy.0"),
-        ("/dev/uio9", "/dev/uio0"),
+        ("/dev/uio9", "names that would do: /dev/uio"),
         ("irq:999", "irq:"),
         ("udev:PCI_SLOT_NAME=0000:00:04.1", "udev:PCI_SLOT_NAME=0000:00:04.0"),
         ("of:pruss", "none has a name of that form; there are: /dev/uio0 (uio_dummy.0)"),
