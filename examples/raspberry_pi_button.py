@@ -36,8 +36,9 @@ with header_line() as line, WorkLoop() as loop:
         for edge in line.take_edges():
             if not edge.rising:  # pressed: the button pulls the line low
                 pressed_ns = edge.timestamp_ns
+                print("pressed", flush=True)
             elif pressed_ns:
-                print(f"pressed for {(edge.timestamp_ns - pressed_ns) // 1_000_000} ms", flush=True)
+                print(f"released after {(edge.timestamp_ns - pressed_ns) // 1_000_000} ms", flush=True)
 
     button = InterruptEventSource(line, on_edges)
     loop.add_event_source(button)

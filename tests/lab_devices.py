@@ -106,15 +106,15 @@ def write(path: str, text: str) -> None:
 
 
 @contextmanager
-def gpio_chip(label: str, **names: int) -> Iterator[str]:
-    """Another simulated chip, of eight lines, some of them named: its name, `gpiochip1`."""
+def gpio_chip(label: str, /, *, lines: int = 8, **names: int) -> Iterator[str]:
+    """Another simulated chip, some of its lines named: its name, `gpiochip1`."""
     chip = Path("/sys/kernel/config/gpio-sim") / f"test_{label}"
     bank = chip / "bank0"
     bank.mkdir(parents=True)
     (bank / "label").write_text(label)
-    (bank / "num_lines").write_text("8")
-    lines = [bank / f"line{offset}" for offset in names.values()]
-    for line, name in zip(lines, names, strict=True):
+    (bank / "num_lines").write_text(str(lines))
+    named = [bank / f"line{offset}" for offset in names.values()]
+    for line, name in zip(named, names, strict=True):
         line.mkdir()
         (line / "name").write_text(name)
     (chip / "live").write_text("1")
@@ -122,5 +122,10 @@ def gpio_chip(label: str, **names: int) -> Iterator[str]:
         yield (bank / "chip_name").read_text().strip()
     finally:
         (chip / "live").write_text("0")
-        for directory in (*lines, bank, chip):
+        for directory in (*named, bank, chip):
             directory.rmdir()
+
+
+def pull(chip: str, offset: int, high: bool) -> None:
+    """Drive a line of such a chip from outside."""
+    write(f"/sys/bus/gpio/devices/{chip}/sim_gpio{offset}/pull", "pull-up" if high else "pull-down")

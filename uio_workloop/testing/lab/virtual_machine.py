@@ -63,7 +63,9 @@ def command_line(machine: Machine, descriptors: Mapping[str, int], cpus: int) ->
         accelerator += ["-cpu", row.emulated_cpu]
     words = [row.qemu, "-M", row.qemu_machine, *accelerator, "-smp", str(cpus), "-m", MEMORY]
     words += ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]
-    words += [word.format(acpi=str(ACPI).replace(",", ",,")) for word in row.platform_arguments]  # QEMU's way of quoting
+    words += [
+        word.format(acpi=str(ACPI).replace(",", ",,")) for word in row.platform_arguments
+    ]  # QEMU's way of quoting
     words += ["-kernel", str(machine.image), "-initrd", str(machine.initramfs)]
     words += ["-append", " ".join(kernel_arguments(machine))]
     words += ["-fsdev", "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap"]
