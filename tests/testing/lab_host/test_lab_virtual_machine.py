@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from uio_workloop.testing.lab import virtual_machine
 from uio_workloop.testing.lab.architecture import ARCHITECTURES
 from uio_workloop.testing.lab.channels import PORTS
 from uio_workloop.testing.lab.virtual_machine import Machine, command_line
@@ -72,3 +73,18 @@ def test_the_guest_learns_where_its_run_directory_is():
 
 def test_the_addresses_of_the_cards_are_those_of_their_slots():
     assert ARCHITECTURES["x86_64"].edu_addresses == ("0000:00:04.0", "0000:00:08.0")
+
+
+def test_the_machine_has_a_platform_device_from_a_table_that_is_there():
+    line = words()
+
+    (table,) = values("-acpitable", line)
+    content = Path(table.removeprefix("file=")).read_bytes()
+    assert (content[:4], int.from_bytes(content[4:8], "little"), sum(content) % 256) == (b"SSDT", len(content), 0)
+    assert all(name.partition(":")[0].encode() in content for name in ARCHITECTURES["x86_64"].platform_devices)
+
+
+def test_a_comma_in_the_path_of_the_package_is_no_separator_to_qemu(monkeypatch):
+    monkeypatch.setattr(virtual_machine, "ACPI", Path("/a,b/acpi"))
+
+    assert values("-acpitable", words()) == ["file=/a,,b/acpi/platform_devices.aml"]
