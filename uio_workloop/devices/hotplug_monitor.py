@@ -1,17 +1,17 @@
 """Devices that come and go, as udev or the kernel tells of them over netlink; and which there are now.
 
-With udev.py the only home of pyudev. A device is described here as it is; `discovery` makes of it what drivers match.
+With udev.py the only home of pyudev, which both have from udev_context.py. A device is described here as it is;
+`discovery` makes of it what drivers match.
 """
 
 from __future__ import annotations
 
-import functools
 import os
 import socket
-import threading
 from typing import Any, Final
 
 from uio_workloop.devices.device_description import DeviceDescription
+from uio_workloop.devices.udev_context import udev_context
 from uio_workloop.errors import DeviceError
 
 UDEV_CONTROL: Final = "/run/udev/control"  # udevd's own socket; libudev looks for it, too
@@ -69,43 +69,43 @@ class HotplugMonitor:
 
 def devices_of(subsystem: str) -> list[DeviceDescription]:
     """Every device of a subsystem that udev, if it runs, is done with. Context: any thread."""
-    with _looking_up:
-        found = _context().list_devices(subsystem=subsystem)
+    with udev_context() as context:
         raw = not udev_runs()
-        return [_described(device) for device in found if raw or device.device_node is None or device.is_initialized]
+        return [
+            _described(device)
+            for device in context.list_devices(subsystem=subsystem)
+            if raw or device.device_node is None or device.is_initialized
+        ]
 
 
 def device_at(sys_path: str) -> DeviceDescription | None:
     """The device with this directory in sysfs; None if there is none. Context: any thread."""
-    with _looking_up:
-        device = _device(sys_path)
-        return None if device is None else _described(device)
+    with udev_context() as context:
+        return _at(context, sys_path)
 
 
 def parent_of(sys_path: str) -> DeviceDescription | None:
     """The device above the one with this directory; None if there is none. Context: any thread."""
-    with _looking_up:
-        device = _device(sys_path)
-        parent = None if device is None else device.parent
-        return None if parent is None else _described(parent)
+    with udev_context() as context:
+        return _above(context, sys_path)
 
 
-_looking_up = threading.Lock()  # libudev's objects belong to one thread at a time
+def _at(context: Any, sys_path: str) -> DeviceDescription | None:
+    device = _device(context, sys_path)
+    return None if device is None else _described(device)
 
 
-@functools.cache
-def _context() -> Any:
-    """Made once: to find its library pyudev starts another program, which can take a tenth of a second."""
-    import pyudev
-
-    return pyudev.Context()
+def _above(context: Any, sys_path: str) -> DeviceDescription | None:
+    device = _device(context, sys_path)
+    parent = None if device is None else device.parent
+    return None if parent is None else _described(parent)
 
 
-def _device(sys_path: str) -> Any:
+def _device(context: Any, sys_path: str) -> Any:
     import pyudev
 
     try:
-        return pyudev.Devices.from_sys_path(_context(), sys_path)
+        return pyudev.Devices.from_sys_path(context, sys_path)
     except pyudev.DeviceNotFoundError:
         return None
 

@@ -1,4 +1,4 @@
-"""Which devices there are, and the names they answer to. The only home of pyudev."""
+"""Which devices there are, and the names they answer to."""
 
 from __future__ import annotations
 
@@ -8,18 +8,29 @@ from typing import Any
 
 from uio_workloop._linux import irq, pci
 from uio_workloop.devices.names import Entry, IrqNumber, OfNode, PciAddress, PciIdentity, UdevProperty, UioName
+from uio_workloop.devices.udev_context import udev_context
 
 
 def uio_entries() -> list[Entry]:
     """Every UIO device, in order of number."""
-    devices = sorted(_context().list_devices(subsystem="uio"), key=lambda each: int(each.sys_number))
-    return [entry for entry in map(_uio_entry, devices) if entry is not None]
+    with udev_context() as context:
+        return _uio_entries(context)
 
 
 def pci_entries() -> list[Entry]:
     """Every PCI function, in order of address, which is the order that `#2` counts in."""
+    with udev_context() as context:
+        return _pci_entries(context)
+
+
+def _uio_entries(context: Any) -> list[Entry]:
+    devices = sorted(context.list_devices(subsystem="uio"), key=lambda each: int(each.sys_number))
+    return [entry for entry in map(_uio_entry, devices) if entry is not None]
+
+
+def _pci_entries(context: Any) -> list[Entry]:
     seen: Counter[tuple[str, str]] = Counter()
-    devices = sorted(_context().list_devices(subsystem="pci"), key=lambda each: str(each.sys_name))
+    devices = sorted(context.list_devices(subsystem="pci"), key=lambda each: str(each.sys_name))
     return [entry for entry in (_pci_entry(each, seen) for each in devices) if entry is not None]
 
 
@@ -68,9 +79,3 @@ def _of_names(sys_path: str) -> list[str]:
 
 def _properties(device: Any) -> list[str]:
     return [str(UdevProperty(key, value)) for key, value in device.properties.items()]
-
-
-def _context() -> Any:
-    import pyudev  # here, so that programs that name their device by node never load it
-
-    return pyudev.Context()
