@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import pytest
+from lab_drivers import LEAVING_SLOT, NEIGHBOURS_SLOT
 
 from uio_workloop.testing.lab import guest
 
@@ -21,3 +23,16 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @pytest.fixture
 def heading() -> str:
     return "seen in the lab"
+
+
+@pytest.fixture
+def leaving_card() -> Iterator[str]:
+    """A third card, to be unbound and unplugged; its address. A fourth shares its line, and stays.
+
+    So the line is never without a handler. QEMU keeps an interrupt that comes just after the last handler has gone for
+    the next, who cannot quiet it: the kernel gives up on such a line ("nobody cared").
+    """
+    guest.plug("edu", "neighbour", NEIGHBOURS_SLOT)
+    yield guest.plug("edu", "leaving", LEAVING_SLOT)
+    for each in ("leaving", "neighbour"):
+        guest.unplug(each)
