@@ -26,10 +26,12 @@ news = threading.Condition()
 class Factorials(Driver):
     """Computes one factorial after the other, as fast as the card interrupts; a tick of its own adds to the load.
 
-    Each interrupt asks for the next: one that got lost would be the last, and no later one could make up for it.
+    The next is asked for when the last was answered: an interrupt that got lost would be the last, and no later one
+    could make up for it.
     """
 
     match = EDU
+    at_each_tick = False
 
     def start(self, device) -> None:
         self.registers = device.bar(0)
@@ -58,14 +60,23 @@ class Factorials(Driver):
         with news:
             self.answered += 1
             news.notify_all()
-        self.ask()
+        if not self.at_each_tick:
+            self.ask()
 
     def on_tick(self, sender: TimerEventSource) -> None:
         self.ticks += 1
+        if self.at_each_tick and self.answered == self.asked:
+            self.ask()
         sender.set_timeout_ms(1)
 
     def stop(self) -> None:
         self.registers.write32(STATUS, 0)
+
+
+class Steadily(Factorials):
+    """Asks at every tick, and leaves the processor some time."""
+
+    at_each_tick = True
 
 
 class Counting(Driver):

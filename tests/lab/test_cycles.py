@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from helpers import DEADLINE_S, Background
 from lab_devices import Dummy, load_dummy, write
-from lab_drivers import LEAVING_SLOT, Counting, Factorials, Watched, holdings, mappings, news
+from lab_drivers import EDU, LEAVING_SLOT, Counting, Factorials, Steadily, Watched, holdings, mappings, news
 
-from uio_workloop import UioDevice, UioName
+from uio_workloop import UdevProperty, UioDevice, UioName
 from uio_workloop.testing.lab import guest
 
 CYCLES = int(os.environ.get("UIO_WORKLOOP_CYCLES", "200"))
@@ -36,9 +36,12 @@ def card_enabled_for_good(leaving_card) -> str:
 def go_through_departures(card: str, leave: Callable[[], object], come_back: Callable[[], object]) -> str:
     """Let a card leave and come back while it and others compute; these must not notice. A line of figures."""
     answered = under_way = 0
-    with Watched(Factorials) as host:
-        steady = [host.await_driver(each.description.name, answers=10) for each in host.drivers]
-        steady = [each for each in steady if each.description.name != card]
+
+    class AtFullSpeed(Factorials):
+        match = EDU & UdevProperty("PCI_SLOT_NAME", card)
+
+    with Watched(AtFullSpeed, Steadily) as host:
+        steady = [each for each in host.drivers if isinstance(each, Steadily)]
         assert len(steady) == 3
         without = holdings_without(host, card, leave)
         come_back()
@@ -60,7 +63,7 @@ def go_through_departures(card: str, leave: Callable[[], object], come_back: Cal
         for each in steady:
             host.await_driver(each.description.name, answers=each.answered + 1)
         with host.loop.gate:
-            assert [(each.wrong, each.asked - each.answered) for each in steady] == [([], 1)] * len(steady)
+            assert all(each.wrong == [] and each.asked - each.answered in (0, 1) for each in steady)
             assert all(each in host.drivers for each in steady)
     assert mappings() == []
     return (
