@@ -49,7 +49,7 @@ class Conversation:
         self._open = list(machine.channels.values())
         self._stdout = MarkedStream(marker.encode(), lambda data: write_all(stdout, data))
         self._stderr = MarkedStream(marker.encode(), lambda data: write_all(stderr, data))
-        relay = MonitorRelay(machine.channels[QMP].send, machine.channels[MONITOR].send)
+        self._relay = relay = MonitorRelay(machine.channels[QMP].send, machine.channels[MONITOR].send)
         self._feed: dict[str, Callable[[bytes], None]] = {
             CONTROL: JsonLines(self._on_event).feed,
             STDOUT: self._stdout.feed,
@@ -94,8 +94,9 @@ class Conversation:
             remaining_s = end - time.monotonic()
             if remaining_s <= 0:  # not left to poll: a guest that never stops talking is always readable
                 return False
-            for channel in readable(self._open, remaining_s):
+            for channel in readable(self._open, min(remaining_s, self._relay.remaining_s)):
                 self._read(channel)
+            self._relay.expire()
             if not self._open and not done():
                 raise self._lost("the guest ended before COMMAND did")
         return True

@@ -66,7 +66,7 @@ def qmp(command: str, /, **arguments: object) -> dict[str, Any]:
     QEMU answers device_del when it has asked the guest to let go, not when the card is gone: see `unplug()`.
 
     Raises:
-        LabError: not in the lab, QEMU refused, or no answer came within 20 s.
+        LabError: not in the lab, QEMU refused, or no answer came within 15 s.
     """
     return _ask({"execute": command, "arguments": arguments})
 
@@ -75,7 +75,7 @@ def unplug(device_id: str) -> None:
     """Pull a card out ("edu1"); once this returns it is gone.
 
     Raises:
-        LabError: not in the lab, no such card, or the guest's kernel did not let go of it within 20 s.
+        LabError: not in the lab, no such card, or the guest's kernel did not let go of it within 15 s.
     """
     arguments = {"id": device_id}
     _ask(
@@ -189,7 +189,7 @@ def _ask(request: dict[str, Any]) -> dict[str, Any]:
         finally:
             os.close(port)
     if "error" in answer:
-        raise LabError(f"QEMU refused {request['execute']} {request['arguments']}: {answer['error'].get('desc')}")
+        raise LabError(f"{request['execute']} {request['arguments']} failed: {answer['error'].get('desc')}")
     result = answer.get("return")
     return result if isinstance(result, dict) else {"return": result}
 
