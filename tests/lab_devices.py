@@ -100,6 +100,16 @@ def interrupt_threads(handler: str) -> list[int]:
     return [pid for pid, comm in comms.items() if comm.startswith("irq/") and handler in comm]
 
 
+def unanswered(address: str) -> int:
+    """How many interrupts nobody felt responsible for, on the line of this card, since it last got a handler.
+
+    Source: kernel/irq/spurious.c; the kernel gives up on a line if there are 99,900 in 100,000.
+    """
+    number = Path(f"/sys/bus/pci/devices/{address}/irq").read_text().strip()
+    words = Path(f"/proc/irq/{number}/spurious").read_text().split()
+    return int(words[words.index("unhandled") + 1])
+
+
 def write(path: str, text: str) -> None:
     with open(path, "w") as file:
         file.write(text)

@@ -58,7 +58,7 @@ class PciBinding:
         self._do("write its driver_override", lambda: pci.set_driver_override(address, DRIVER))
         steps.callback(self._do, "write its driver_override", lambda: pci.set_driver_override(address, override))
         self._do(f"give it to {DRIVER}", lambda: _bind(address))
-        steps.callback(self._do, f"take it from {DRIVER}", lambda: pci.unbind(address, DRIVER))
+        steps.callback(self._do, f"take it from {DRIVER}", lambda: _unbind(address))
 
     def undo(self) -> None:
         """Give the function back to the driver it was taken from; if there was none, to none. Twice is fine.
@@ -89,7 +89,7 @@ def release(address: str) -> None:
     if not pci.exists(address) or pci.driver(address) != DRIVER:
         return
     try:
-        pci.unbind(address, DRIVER)
+        _unbind(address)
         if pci.driver_override(address) == DRIVER:
             pci.set_driver_override(address, "")
         pci.probe_drivers(address)
@@ -110,6 +110,12 @@ def _bind(address: str) -> None:
             if error.errno != errno.ENODEV or expired or not pci.exists(address):
                 raise
         time.sleep(PAUSE_S)
+
+
+def _unbind(address: str) -> None:
+    """Once there is no kernel driver to mask the card, one that interrupts storms everybody on its line."""
+    pci.silence(address)
+    pci.unbind(address, DRIVER)
 
 
 def _check_unused(address: str) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from uio_workloop._linux import pci
+from uio_workloop.errors import DeviceGoneError
 from uio_workloop.interrupts.claim import Claim
 from uio_workloop.interrupts.interrupt_line import Trigger
 from uio_workloop.interrupts.uio_interrupt import UioInterrupt
@@ -27,8 +30,15 @@ class PciInterrupt(UioInterrupt):
         self._config_fd = config_fd
 
     def drain(self) -> int:
-        if not super().drain():
-            return 0
+        try:
+            if not super().drain():
+                return 0
+        except DeviceGoneError:
+            # First of all, before anybody is told or waited for: a card that is merely unbound goes on interrupting,
+            # and on a line it shares, that is a storm of which the kernel has its fill after 100,000.
+            with suppress(DeviceGoneError):
+                self.mask()
+            raise
         return int(self._reach(pci.intx_is_masked, self._config_fd))
 
     def mask(self) -> None:

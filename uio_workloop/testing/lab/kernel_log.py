@@ -22,6 +22,8 @@ HARMLESS = tuple(
         r"\w+: loading out-of-tree module taints kernel\.",
         # Told to whoever asked for it, too: a card without an interrupt was bound, a bad parameter was given.
         r"uio_pci_generic \S+: No IRQ assigned to device: no support for interrupts\?",
+        # Said when somebody reads an attribute of a device in the instant in which it leaves; he gets an error, too.
+        r"uio uio\d+: the device has been unregistered",
         r"uio_dummy: `.*' invalid for parameter `\w+'",
         # The host was busy while the guest ran, which says nothing about drivers.
         r"hrtimer: interrupt took \d+ ns",
