@@ -35,10 +35,10 @@ class Deadline:
         """The instant `delay_ns` from now.
 
         Raises:
-            BadArgumentError: `delay_ns` is negative.
+            BadArgumentError: `delay_ns` is negative, or no whole number.
         """
-        if delay_ns < 0:
-            raise BadArgumentError(f"cannot wait {delay_ns} ns: a delay is 0 or more")
+        if not isinstance(delay_ns, int) or delay_ns < 0:  # not a number would never expire
+            raise BadArgumentError(f"cannot wait {delay_ns!r} ns: a delay is a whole number, 0 or more")
         return cls(monotonic_ns() + delay_ns)
 
     @property

@@ -152,7 +152,7 @@ def test_a_loop_that_is_stuck_is_a_dead_service(file, manager):
     ("name", "sentence"),
     [
         ("nix", "Error: 'nix' names no driver: write MODULE:DRIVER, or path/to/file.py:DRIVER"),
-        ("nix.py:Nix", "Error: there is no file nix.py"),
+        ("nix.py:Nix", "Error: there is no file nix.py; a path begins in the working directory"),
         ("{file}:Nix", "Error: {file} has no Nix; its drivers: Waiting"),
         ("uio_workloop:Driver", "Error: Driver does not say what it is for: give it match = PciId(...) or the like"),
     ],

@@ -121,7 +121,7 @@ def test_chip_and_offset_are_taken_at_their_word_without_looking(name, monkeypat
         ({"debounce": "software"}, "has nothing to debounce for; say how long: debounce_us=5000"),
         ({"direction": "out", "edge": "both"}, "is an output, which has no edges"),
         ({"direction": "high", "debounce_us": 5}, "is an output, which has no edges"),
-        ({"keep_edges": -1}, "cannot keep -1 edges; write 0 or more"),
+        ({"keep_edges": -1}, "cannot keep -1 edges; write 0 to 1000000"),
     ],
 )
 def test_what_does_not_go_together_is_refused_before_anything_is_opened(how, sentence):

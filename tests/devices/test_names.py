@@ -174,7 +174,7 @@ def test_a_long_list_is_cut_short():
         ("uio77", "there is no UIO device /dev/uio77; "),
         ("uio:no-such", "there is no UIO device uio:no-such; "),
         ("/dev/null", "/dev/null is not a UIO device; there are: "),
-        ("gpiochip99:0", "cannot open /dev/gpiochip99: there is no such file"),
+        ("gpiochip99:0", "there is no GPIO chip gpiochip99; there are: "),
         ("ffff:00:00.0", "there is no PCI device pci:ffff:00:00.0; "),
         ("dead:beef", "there is no PCI device dead:beef; "),
         ("irq:99999", "there is no UIO device irq:99999; "),
@@ -199,7 +199,7 @@ def test_a_plain_file_is_not_a_uio_device(tmp_path):
 
 
 def test_a_gpio_line_below_zero_and_an_edge_that_is_none_are_refused_before_anything_is_opened():
-    with pytest.raises(BadArgumentError, match="there is no GPIO line gpiochip0:-1: lines count from 0"):
+    with pytest.raises(BadArgumentError, match="there is no GPIO line gpiochip0:-1: lines are numbered from 0"):
         GpioLine("gpiochip0", -1)
     with pytest.raises(BadArgumentError, match="gpiochip0:1 cannot interrupt on edge 'up'; write one of"):
         GpioLine("gpiochip0", 1, edge="up")

@@ -208,9 +208,9 @@ REFUSED = {
     "cannot modify field ready .*: it is ro, not rw": lambda port: port.modify(ready=True),
     "cannot clear field two_stops of Port.line .*: it is rw, not w1c": lambda port: port.clear(Port.two_stops),
     "cannot clear fields of errors and mixed of Port": lambda port: port.clear(Port.overrun, Port.woken),
-    "field other is not one of Port": lambda port: port.clear(Other.other),
-    "field other is not one of Port$": lambda port: port.wait_until(Other.other, True, 0),
-    "field overrun is not one of Port": lambda port: port.clear(Other.overrun),
+    "other is no field of Port": lambda port: port.clear(Other.other),
+    "other is no field of Port; give it": lambda port: port.wait_until(Other.other, True, 0),
+    "overrun is no field of Port": lambda port: port.clear(Other.overrun),
     "cannot wait for first in Port.sent .*: it is write-only": lambda port: port.wait_until(Port.first, True, 0),
 }
 
@@ -280,14 +280,16 @@ def test_a_register_that_no_device_can_have_is_refused_as_the_class_is_made(says
 
 
 BAD_FIELDS = {
-    "Made.b cannot be bits 30 to 32 of r, which has 32": lambda r: {"b": r.bits(30, 32)},
+    "Made.b cannot be bits 30 to 32 of r: give the lowest and the highest of its bits 0 to 31": lambda r: {
+        "b": r.bits(30, 32)
+    },
     "Made.b cannot be bits 3 to 2 of r": lambda r: {"b": r.bits(3, 2)},
     "Made.b cannot be bits -1 to -1 of r": lambda r: {"b": r.bit(-1)},
-    "Made.c overlaps Made.b: both are in r": lambda r: {"b": r.bits(0, 3), "c": r.bit(3)},
+    "Made.c overlaps Made.b: a bit of r has one field": lambda r: {"b": r.bits(0, 3), "c": r.bit(3)},
     "Made.b is a field of a register, which the block does not have": lambda r: {"b": Register(4).bit(0)},
     "Made.b is a field of errors, which the block does not have": lambda r: {"b": Port.errors.bit(0)},
     "Made.b cannot hold <WordLength.SEVEN: 2>: it does not fit bits 0 to 0": lambda r: {"b": r.bits(0, 0, WordLength)},
-    "Made.b cannot be wo: r is rw": lambda r: {"b": r.bit(0, access="wo")},
+    'Made.b cannot be "wo" in r, which is "rw"': lambda r: {"b": r.bit(0, access="wo")},
     "Made.b cannot have the access 'x'": lambda r: {"b": r.bit(0, access="x")},
 }
 
@@ -301,7 +303,7 @@ def test_a_field_that_no_register_can_have_is_refused_as_the_class_is_made(says)
 
 def test_a_field_of_a_read_only_register_cannot_be_cleared():
     register = Register(0, access="ro")
-    with pytest.raises(RegisterError, match=r"Made.b cannot be w1c: r is ro"):
+    with pytest.raises(RegisterError, match=r'Made.b cannot be "w1c" in r, which is "ro"'):
         made(r=register, b=register.bit(0, access="w1c"))
 
 

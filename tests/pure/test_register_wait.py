@@ -126,7 +126,7 @@ def test_a_wait_ends_when_the_device_leaves(registers):
 @pytest.mark.parametrize(
     ("mask", "value", "timeout_ns", "says"),
     [
-        (1, 1, -1, "cannot wait -1 ns for card BAR 0 at 0x20: a timeout is 0 or more"),
+        (1, 1, -1, "cannot wait -1 ns for card BAR 0 at 0x20: a timeout is a whole number of nanoseconds, 0 or more"),
         (1, 2, 0, "cannot wait for card BAR 0 at 0x20 to be 0x2 under mask 0x1: it never will be"),
         (1 << 32, 0, 0, "to be 0x0 under mask 0x100000000: it never will be"),
     ],
@@ -138,7 +138,7 @@ def test_a_wait_that_makes_no_sense_is_refused(registers, mask, value, timeout_n
 
 
 def test_a_wait_for_a_register_that_is_not_there_is_refused(registers):
-    with pytest.raises(RegisterError, match="24 bits are no width of a register"):
+    with pytest.raises(RegisterError, match="it cannot be 24 bits wide"):
         registers.wait_until(0x20, 1, 1, 0, width=24)
     with pytest.raises(RegisterError, match="the offset is not aligned"):
         registers.wait_until(0x21, 1, 1, 0)

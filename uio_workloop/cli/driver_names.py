@@ -27,6 +27,10 @@ def find_driver(name: str) -> type[Driver]:
     if not (where and colon and attribute):
         raise DriverNameError(f"{name!r} names no driver: write MODULE:DRIVER, or path/to/file.py:DRIVER")
     is_file = "/" in where or where.endswith(".py")
+    if not is_file and not all(part.isidentifier() for part in where.split(".")):
+        raise DriverNameError(
+            f"{where!r} is no name of a module: write package.module:DRIVER, or path/to/file.py:DRIVER"
+        )
     module = _import_file(Path(where)) if is_file else _import_module(where)
     found = getattr(module, attribute, None)
     if isinstance(found, type) and issubclass(found, Driver):
@@ -53,13 +57,13 @@ def _import_module(name: str) -> ModuleType:
                 f"there is no module {error.name}; give a path for a file, such as ./{name.replace('.', '/')}.py:DRIVER"
             ) from error
         raise _failed(name, error) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _failed(name, error) from error
 
 
 def _import_file(path: Path) -> ModuleType:
     if not path.is_file():
-        raise DriverNameError(f"there is no file {path}")
+        raise DriverNameError(f"there is no file {path}; a path begins in the working directory")
     path = Path(os.path.abspath(path))
     known = sys.modules.get(path.stem)
     if known is not None and getattr(known, "__file__", None) == str(path):  # named before, for another of its drivers
@@ -73,14 +77,16 @@ def _import_file(path: Path) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except BaseException as error:
         del sys.modules[name]
+        if not isinstance(error, (Exception, SystemExit)):
+            raise
         raise _failed(str(path), error) from error
     return module
 
 
-def _failed(where: str, error: Exception) -> DriverNameError:
+def _failed(where: str, error: BaseException) -> DriverNameError:
     traceback.print_exception(error)
     if isinstance(error, ModuleNotFoundError):
-        return DriverNameError(f"{where} needs the module {error.name}, which is not installed")
+        return DriverNameError(f"{where} needs the module {error.name}, which is not installed; install it")
     return DriverNameError(f"{where} cannot be imported: {type(error).__name__}: {error}")

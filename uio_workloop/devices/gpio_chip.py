@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 
 from uio_workloop._linux import gpio
 from uio_workloop.devices.access import open_node, refusal
-from uio_workloop.errors import DeviceNotFoundError, UnsupportedError
+from uio_workloop.devices.names import shown
+from uio_workloop.errors import BadArgumentError, DeviceNotFoundError, UnsupportedError
+
+CHIP = re.compile(r"gpiochip[0-9]+")
 
 
 class GpioChip:
@@ -16,13 +20,20 @@ class GpioChip:
     Args:
         name: `gpiochip0`.
 
-    Raises (construction): as `open_node`.
+    Raises (construction): as `open_node`; and
+        BadArgumentError: `name` is no such name.
     """
 
     def __init__(self, name: str) -> None:
+        if not (isinstance(name, str) and CHIP.fullmatch(name)):
+            raise BadArgumentError(f"{shown(name)} names no GPIO chip: write gpiochip0, or find the line by its name")
         self.name = name
         self._node = f"/dev/{name}"
-        self._fd = open_node(self._node, os.O_RDONLY)  # enough for questions, and for opening lines
+        try:
+            self._fd = open_node(self._node, os.O_RDONLY)  # enough for questions, and for opening lines
+        except DeviceNotFoundError as error:
+            there_are = ", ".join(chip_names()) or "none on this machine"
+            raise DeviceNotFoundError(f"there is no GPIO chip {name}; there are: {there_are}", path=name) from error
         try:
             info = gpio.chip_info(self._fd)
         except OSError as error:
@@ -57,3 +68,10 @@ class GpioChip:
 
     def __exit__(self, *exc_info: object) -> None:
         os.close(self._fd)
+
+
+def chip_names() -> list[str]:
+    """The GPIO chips there are, in order of number."""
+    # A link is another number for a chip that has one: Raspberry Pi OS has gpiochip4 link to the header's.
+    names = [each.name for each in os.scandir("/dev") if CHIP.fullmatch(each.name) and not each.is_symlink()]
+    return sorted(names, key=lambda name: int(name.removeprefix("gpiochip")))

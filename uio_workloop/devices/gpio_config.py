@@ -56,15 +56,15 @@ class GpioConfig:
         Raises:
             BadArgumentError: with `name` in its sentence.
         """
-        if self.edge not in EDGES:
+        if self.edge not in tuple(EDGES):
             raise BadArgumentError(f"GPIO line {name} cannot interrupt on edge {self.edge!r}; {_one_of(EDGES)}")
-        if self.bias not in BIASES:
+        if self.bias not in tuple(BIASES):
             raise BadArgumentError(f"GPIO line {name} has no bias {self.bias!r}; {_one_of(BIASES)}")
         if self.debounce not in DEBOUNCERS:
             raise BadArgumentError(f"GPIO line {name} is not debounced by {self.debounce!r}; {_one_of(DEBOUNCERS)}")
-        if not 0 <= self.debounce_us <= LONGEST_DEBOUNCE_US:
+        if not (isinstance(self.debounce_us, int) and 0 <= self.debounce_us <= LONGEST_DEBOUNCE_US):
             raise BadArgumentError(
-                f"GPIO line {name} cannot be debounced for {self.debounce_us} us; write 0 to {LONGEST_DEBOUNCE_US}"
+                f"GPIO line {name} cannot be debounced for {self.debounce_us!r} us; write 0 to {LONGEST_DEBOUNCE_US}"
             )
         if self.debounce == "software" and not self.debounce_us:
             raise BadArgumentError(f"GPIO line {name} has nothing to debounce for; say how long: debounce_us=5000")

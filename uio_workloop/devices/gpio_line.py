@@ -38,6 +38,7 @@ from uio_workloop.interrupts.gpio_edges import EdgeRecord, GpioEdge
 from uio_workloop.interrupts.gpio_interrupt import GpioInterrupt, RecordedGpioInterrupt
 
 CONSUMER = "uio_workloop"
+MOST_KEPT = 1_000_000  # edges, each some hundred bytes: more is a mistake
 ENOTSUPP = 524  # the kernel's own, which pin drivers let out; errno does not have it
 NOT_SO_LONG = (errno.EINVAL, errno.ERANGE, errno.EOPNOTSUPP, ENOTSUPP)  # what chips answer to a debounce period
 
@@ -73,14 +74,16 @@ class GpioLine:
         keep_edges: int = 0,
     ) -> None:
         self.name = f"{chip}:{offset}"
-        if offset < 0:
-            raise BadArgumentError(f"there is no GPIO line {self.name}: lines count from 0")
+        if type(offset) is not int or offset < 0:
+            raise BadArgumentError(f"there is no GPIO line {self.name}: lines are numbered from 0")
         if direction not in DIRECTIONS:
             raise BadArgumentError(f"GPIO line {self.name} has no direction {direction!r}; write one of {DIRECTIONS}")
-        if keep_edges < 0:
-            raise BadArgumentError(f"GPIO line {self.name} cannot keep {keep_edges} edges; write 0 or more")
+        if not (isinstance(keep_edges, int) and 0 <= keep_edges <= MOST_KEPT):
+            raise BadArgumentError(f"GPIO line {self.name} cannot keep {keep_edges!r} edges; write 0 to {MOST_KEPT}")
         output = direction != "in"
-        wanted = GpioConfig(output, edge or ("none" if output else "both"), bias, debounce_us, debounce)
+        if edge is None:
+            edge = "none" if output else "both"
+        wanted = GpioConfig(output, edge, bias, debounce_us, debounce)
         wanted.check(self.name)
         self._record = EdgeRecord(keep_edges) if keep_edges else None
         self._claim = Claim(self.name)

@@ -9,17 +9,14 @@ from __future__ import annotations
 
 import difflib
 import errno
-import os
-import re
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 
-from uio_workloop.devices.gpio_chip import GpioChip
-from uio_workloop.devices.names import GpioName, GpioOffset, parse
+from uio_workloop.devices.gpio_chip import GpioChip, chip_names
+from uio_workloop.devices.names import GpioName, GpioOffset, parse, shown
 from uio_workloop.errors import BadArgumentError, DeviceError, DeviceGoneError, DeviceNotFoundError, PrivilegeError
 
-CHIP_NODE = re.compile(r"gpiochip[0-9]+")
 PREFIX = "gpio:"
 SHOWN = 8  # chips in a sentence: a machine may have dozens
 NEAR = 3
@@ -62,7 +59,9 @@ def resolve(name: str) -> tuple[str, int]:
     wanted = parsed.line
     lines, unreadable = _survey()
     if unreadable and not any(wanted in line.names for line in lines):
-        raise PrivilegeError(f"cannot look for {name!r} on every chip: {unreadable[0]}", path=name) from unreadable[0]
+        raise PrivilegeError(
+            f"cannot look for {shown(name)} on every chip: {unreadable[0]}", path=name
+        ) from unreadable[0]
     line = choose(wanted, lines)
     return line.chip, line.offset
 
@@ -73,8 +72,8 @@ def _parse(name: str) -> GpioOffset | GpioName:
         if isinstance(parsed, GpioOffset | GpioName):
             return parsed
     raise BadArgumentError(
-        f"{name!r} names no GPIO line: write chip and offset as gpiochip0:17, or what stays when chips are renumbered: "
-        "gpio:LABEL/17 or gpio:LINE_NAME"
+        f"{shown(name)} names no GPIO line: write chip and offset as gpiochip0:17, or what stays when chips are "
+        "renumbered: gpio:LABEL/17 or gpio:LINE_NAME"
     )
 
 
@@ -88,9 +87,13 @@ def choose(wanted: str, lines: list[Line]) -> Line:
         durable = durable_names(lines)
         meant = ", ".join(_with_name(line.address, durable[line.address]) for line in called_so)
         raise DeviceError(
-            f"{name!r} names {len(called_so)} GPIO lines: {meant}; write one of these", code=errno.ENOTUNIQ, path=name
+            f"{shown(name)} names {len(called_so)} GPIO lines: {meant}; write one of these",
+            code=errno.ENOTUNIQ,
+            path=name,
         )
-    raise DeviceNotFoundError(f"there is no GPIO line {name!r}: {_looked_at(lines)}{_near(wanted, lines)}", path=name)
+    raise DeviceNotFoundError(
+        f"there is no GPIO line {shown(name)}: {_looked_at(lines)}{_near(wanted, lines)}", path=name
+    )
 
 
 def durable_names(lines: list[Line]) -> dict[str, str]:
@@ -110,9 +113,7 @@ def _survey() -> tuple[list[Line], list[PrivilegeError]]:
     """Every line there is, in order; and the refusals of chips that this user may not open."""
     lines: list[Line] = []
     refusals: list[PrivilegeError] = []
-    # A link is another number for a chip that has one: Raspberry Pi OS has gpiochip4 link to the header's.
-    nodes = [each.name for each in os.scandir("/dev") if CHIP_NODE.fullmatch(each.name) and not each.is_symlink()]
-    for chip in sorted(nodes, key=lambda name: int(name.removeprefix("gpiochip"))):
+    for chip in chip_names():
         try:
             lines += _lines_of(chip)
         except PrivilegeError as refused:

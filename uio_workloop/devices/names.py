@@ -19,6 +19,7 @@ FORMS: Final = (
     "udev:PROPERTY=VALUE, gpiochip0:17, gpio:LABEL/17 or gpio:LINE_NAME"
 )
 MOST_LISTED = 8
+MOST_SHOWN = 100  # characters of a name, in a sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +130,11 @@ class GpioName:
 
 Name = UioNode | UioName | PciAddress | PciIdentity | IrqNumber | OfNode | UdevProperty | GpioOffset | GpioName
 
-_GPIO_OFFSET = re.compile(r"(?:/dev/)?(gpiochip[0-9]+):([0-9]+)")
+_GPIO_OFFSET = re.compile(r"(?:/dev/)?(gpiochip[0-9]+):([0-9]{1,9})")  # longer numbers are no number of anything
 _ADDRESS = re.compile(r"[0-9a-f]{4,}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]", re.IGNORECASE)
 _SHORT_ADDRESS = re.compile(r"(?:pci:)?([0-9a-f]{2}:[0-9a-f]{2}\.[0-7])", re.IGNORECASE)
-_IDENTITY = re.compile(r"([0-9a-f]{4}):([0-9a-f]{4})(?:#([1-9][0-9]*))?", re.IGNORECASE)
-_NUMBER = re.compile(r"[0-9]+")
+_IDENTITY = re.compile(r"([0-9a-f]{4}):([0-9a-f]{4})(?:#([1-9][0-9]{0,8}))?", re.IGNORECASE)
+_NUMBER = re.compile(r"[0-9]{1,9}")
 _PROPERTY = re.compile(r"([^=]+)=(.+)")
 _NODE = re.compile(r"uio[0-9]+")
 
@@ -144,13 +145,31 @@ def parse(name: str) -> Name:
     Raises:
         BadArgumentError: it has none of the forms.
     """
+    if not isinstance(name, str):
+        raise BadArgumentError(f"{shown(name)} names no device: write {FORMS}")
     if match := _GPIO_OFFSET.fullmatch(name):
         return GpioOffset(match[1], int(match[2]))
     prefix, colon, rest = name.partition(":")
     parsed = _PREFIXED[prefix](rest) if colon and prefix in _PREFIXED else _without_prefix(name)
     if parsed is None:
-        raise BadArgumentError(f"{name!r} names no device: {_advice(name)}write {FORMS}")
+        raise BadArgumentError(f"{shown(name)} names no device: {_advice(name)}write {FORMS}")
     return parsed
+
+
+def is_pci_address(text: object) -> bool:
+    """Whether it is an address as the kernel writes them: `0000:00:04.0`."""
+    return isinstance(text, str) and _ADDRESS.fullmatch(text) is not None
+
+
+def shown(name: object) -> str:
+    """What somebody gave as a name, quoted, on one line, and not too long for a sentence."""
+    text = repr(name)
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..."
+
+
+def plain(name: str) -> str:
+    """A name without quotes, if it can go without."""
+    return name if name.isprintable() and name.strip() and len(name) <= MOST_SHOWN else shown(name)
 
 
 def _without_prefix(name: str) -> Name | None:
@@ -254,7 +273,7 @@ def resolve(wanted: Name, entries: Sequence[Entry], what: str) -> Entry:
 
 def not_found(wanted: Name, entries: Sequence[Entry], what: str) -> DeviceNotFoundError:
     """The error that says what there is instead."""
-    beginning = f"there is no {what} {wanted}; "
+    beginning = f"there is no {what} {plain(str(wanted))}; "
     if not entries:
         return DeviceNotFoundError(f"{beginning}there is no {what} at all on this machine", path=str(wanted))
     names = list(dict.fromkeys(name for entry in entries for name in entry.names))

@@ -82,8 +82,7 @@ class PciConfig(RegisterSpace):
             raise RegisterError(
                 f"cannot {what} {8 * width} bits of {self._name} at {offset:#x}: it is 8, 16 or 32 bits wide"
             )
-        if offset % width or not 0 <= offset <= self._size - width:
-            self._refuse(what, offset, width)
+        self._check_offset(what, offset, width)
 
     def _not_shown(self, what: str, offset: int, width: int) -> NoReturn:
         raise PrivilegeError(

@@ -15,9 +15,11 @@ from uio_workloop.devices.names import (
     PciAddress,
     PciIdentity,
     UdevProperty,
+    is_pci_address,
     not_found,
     parse,
     resolve,
+    shown,
 )
 from uio_workloop.devices.pci_binding import PciBinding, release
 from uio_workloop.devices.pci_config import PciConfig
@@ -45,6 +47,8 @@ class PciDevice:
     """
 
     def __init__(self, address: str) -> None:
+        if not is_pci_address(address):
+            raise BadArgumentError(f"{shown(address)} is no PCI address: write 0000:00:04.0, or find the card by name")
         self.address = address
         self._binding: PciBinding | None = None
         node = _uio_node(address)
@@ -175,10 +179,13 @@ class PciDevice:
 
         Raises:
             MapError: there is no such BAR, or it cannot be mapped.
+            BadArgumentError: `index` is no number.
             PrivilegeError: this user may not open the resource file.
             DeviceGoneError, ClosedError
         Source: Documentation/PCI/sysfs-pci.rst.
         """
+        if type(index) is not int:  # True is not BAR 1
+            raise BadArgumentError(f"{self.address} has no BAR {index!r}: BARs are numbered 0 to 5")
         return self._uio.keep(("bar", index), lambda: self._open_bar(index).little_endian)
 
     def _open_bar(self, index: int) -> RegisterSpace:
@@ -247,7 +254,7 @@ def _address_of(name: str) -> str:
         return wanted.address
     if isinstance(wanted, PciIdentity | IrqNumber | OfNode | UdevProperty):
         return resolve(wanted, udev.pci_entries(), WHAT).key
-    raise BadArgumentError(f"{name!r} names {wanted.kind}, not a PCI device; find_device opens any kind")
+    raise BadArgumentError(f"{shown(name)} names {wanted.kind}, not a PCI device; find_device opens any kind")
 
 
 def _uio_node(address: str) -> str:

@@ -14,7 +14,18 @@ from uio_workloop._linux.uio import UioMap
 from uio_workloop.clock import Deadline
 from uio_workloop.devices import udev
 from uio_workloop.devices.access import open_node, refusal
-from uio_workloop.devices.names import IrqNumber, OfNode, UdevProperty, UioName, UioNode, not_found, parse, resolve
+from uio_workloop.devices.names import (
+    IrqNumber,
+    OfNode,
+    UdevProperty,
+    UioName,
+    UioNode,
+    not_found,
+    parse,
+    plain,
+    resolve,
+    shown,
+)
 from uio_workloop.devices.node_claim import NodeClaim
 from uio_workloop.devices.uio_wait import UioWaiter
 from uio_workloop.errors import (
@@ -65,6 +76,8 @@ class UioDevice:
     """
 
     def __init__(self, node: str, *, name: str | None = None) -> None:
+        if not isinstance(node, str):  # a number would be taken for a descriptor
+            raise BadArgumentError(f"{shown(node)} is no path of a UIO device's node: write /dev/uio0")
         self.node = node
         self.name = name or node
         self._directory = _sysfs_directory(node)
@@ -102,7 +115,7 @@ class UioDevice:
             return cls(wanted.path)
         if isinstance(wanted, UioName | IrqNumber | OfNode | UdevProperty):
             return cls(resolve(wanted, udev.uio_entries(), WHAT).key)
-        raise BadArgumentError(f"{name!r} names {wanted.kind}, not a UIO device; find_device opens any kind")
+        raise BadArgumentError(f"{shown(name)} names {wanted.kind}, not a UIO device; find_device opens any kind")
 
     @classmethod
     def list(cls) -> dict[str, str]:
@@ -150,8 +163,9 @@ class UioDevice:
         return self.keep(region.index, lambda: self._map(region))
 
     def _region(self, which: int | str) -> UioMap:
-        regions = self._read_maps(f"find map {which} of")
-        found = [each for each in regions if which in (each.index, each.name)]
+        regions = self._read_maps(f"find map {shown(which)} of")
+        key = which if type(which) in (int, str) else None  # True is not map 1
+        found = [each for each in regions if key in (each.index, each.name)]
         if len(found) == 1:
             return found[0]
         there_are = ", ".join(f"{each.index} ({each.name or 'no name'})" for each in regions) or "none"
@@ -159,7 +173,7 @@ class UioDevice:
             raise MapError(
                 f"{self.name} has {len(found)} maps named {which!r}: {there_are}; give the index", path=self.node
             )
-        wanted = f"map named {which!r}" if isinstance(which, str) else f"map {which}"
+        wanted = f"map named {shown(which)}" if isinstance(which, str) else f"map {which!r}"
         raise MapError(f"{self.name} has no memory {wanted}; there are: {there_are}", path=self.node)
 
     def keep(self, key: object, make: Callable[[], R]) -> R:
@@ -211,15 +225,18 @@ class UioDevice:
 
         Context: any thread, one at a time.
         Raises:
-            BadArgumentError: `timeout_ns` is negative.
+            BadArgumentError: `timeout_ns` is negative, or no whole number.
             NoInterruptError: the device has no interrupt.
             NoResourcesError: an event source has it.
             DeviceGoneError: the device has left, before or during the wait.
             AbortedError: the device was closed during the wait.
         QNX: InterruptWait, with the InterruptUnmask that has to come before it.
         """
-        if timeout_ns is not None and timeout_ns < 0:
-            raise BadArgumentError(f"cannot wait {timeout_ns} ns for {self.name}: a timeout is 0 or more")
+        if timeout_ns is not None and not (isinstance(timeout_ns, int) and timeout_ns >= 0):
+            raise BadArgumentError(
+                f"cannot wait {timeout_ns!r} ns for {self.name}: a timeout is a whole number of nanoseconds, 0 or "
+                "more, or None"
+            )
         deadline = None if timeout_ns is None else Deadline.after(timeout_ns)
         self._check_usable("wait for")
         with self._lock:
@@ -329,11 +346,11 @@ class UioDevice:
 def _sysfs_directory(node: str) -> str:
     try:
         directory = uio.directory_of(node)
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):  # no file can have a NUL in its name
         raise not_found(UioNode(node), udev.uio_entries(), WHAT) from None
     except OSError as error:
-        raise refusal(node, "look at", error) from error
+        raise refusal(plain(node), "look at", error) from error
     if not uio.is_uio(directory):
         there_are = ", ".join(map(str, udev.uio_entries())) or "none on this machine"
-        raise DeviceNotFoundError(f"{node} is not a UIO device; there are: {there_are}", path=node)
+        raise DeviceNotFoundError(f"{plain(node)} is not a UIO device; there are: {there_are}", path=node)
     return directory

@@ -49,9 +49,16 @@ class Attachment:
         return self.driver.state
 
     def probe(self, device: Any) -> int | None:
-        """The driver's score for the open device; None if it declines."""
+        """The driver's score for the open device; None if it declines.
+
+        Raises:
+            DriverError: what it returned is neither.
+        """
         self._step("probe")
-        return self.driver.probe(device)
+        score = self.driver.probe(device)
+        if score is not None and type(score) is not int:  # False would be a score, and take the device
+            raise DriverError(f"probe() of {self.name} gave {score!r}: a score is a whole number, and None declines")
+        return score
 
     def start(self) -> None:
         """Open the device and start the driver on it, or leave nothing behind.

@@ -116,5 +116,7 @@ class Driver(ABC):
 
     def _held(self, attempt: str) -> ExitStack:
         if self._acquired is None:
-            raise LifecycleError(f"cannot {attempt} for {type(self).__name__}: it is {self._state.value}, not starting")
+            raise LifecycleError(
+                f"cannot {attempt} for {type(self).__name__}: it is {self._state.value}; do it in start()"
+            )
         return self._acquired

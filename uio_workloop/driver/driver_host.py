@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from typing import Any, Final, Self
 
@@ -26,6 +27,7 @@ from uio_workloop.driver.driver import Driver
 from uio_workloop.driver.lifecycle import State
 from uio_workloop.driver.match_rule import MatchRule
 from uio_workloop.errors import BadArgumentError, DriverError, LifecycleError, WorkLoopError
+from uio_workloop.loop.callback import check_callback
 from uio_workloop.loop.work_loop import WorkLoop
 from uio_workloop.sources.hotplug_event_source import OVERFLOW, HotplugEventSource
 from uio_workloop.sources.timer_event_source import TimerEventSource
@@ -49,7 +51,7 @@ class DriverHost:
         loop: to run them on; without one the host makes its own.
 
     Raises (construction):
-        BadArgumentError: one of them is no driver.
+        BadArgumentError: one of them is no driver, or is there twice; or `loop` is none.
     IOKit: what IOCatalogue and IOService::startCandidate do.
     """
 
@@ -57,7 +59,9 @@ class DriverHost:
     """Yours to set: called as `on_change(host)`, gate held, after a driver was started or stopped."""
 
     def __init__(self, drivers: Sequence[type[Driver]], *, loop: WorkLoop | None = None) -> None:
-        self._classes = tuple(_checked(each) for each in drivers)
+        self._classes = _all_checked(drivers)
+        if loop is not None and not isinstance(loop, WorkLoop):
+            raise BadArgumentError(f"drivers cannot run on {loop!r}: give a WorkLoop, or none")
         self._gpio_lines = any(each.match.concerns_gpio for each in self._classes)
         self._given_loop = loop
         self._loop: WorkLoop | None = None
@@ -209,6 +213,9 @@ class DriverHost:
                 attachment = Attachment(driver_class, device, self.loop, self._stop)
                 losers.callback(attachment.detach)
                 score = attachment.probe(opened)
+            except WorkLoopError as error:  # which has a sentence of its own
+                log.error("%s could not look at %s: %s", driver_class.__name__, device.name, error)
+                continue
             except Exception:
                 log.exception("%s could not look at %s", driver_class.__name__, device.name)
                 continue
@@ -263,6 +270,16 @@ def _within(directory: str, path: str) -> bool:
     return path == directory or path.startswith(directory.rstrip("/") + "/")
 
 
+def _all_checked(drivers: Sequence[type[Driver]]) -> tuple[type[Driver], ...]:
+    if not isinstance(drivers, Iterable):
+        raise BadArgumentError(f"{drivers!r} is no list of drivers: write [Card], or [Card, Button]")
+    classes = tuple(_checked(each) for each in drivers)
+    for each, times in Counter(classes).items():
+        if times > 1:
+            raise BadArgumentError(f"{each.__name__} is given {times} times; once will do for every device it matches")
+    return classes
+
+
 def _checked(driver: type[Driver]) -> type[Driver]:
     """The class, if it can be used.
 
@@ -275,5 +292,19 @@ def _checked(driver: type[Driver]) -> type[Driver]:
         raise BadArgumentError(f"{driver.__name__} does not say what it is for: give it match = PciId(...) or the like")
     if inspect.isabstract(driver):
         missing = ", ".join(f"{name}()" for name in sorted(driver.__abstractmethods__))
-        raise BadArgumentError(f"{driver.__name__} cannot be started: it has no {missing}")
+        raise BadArgumentError(f"{driver.__name__} cannot be started: it has no {missing}; define it")
+    for method in ("probe", "start", "stop"):
+        check_callback(getattr(driver, method), driver.__name__, f"{method}()")
+    if not _takes_no_arguments(driver):
+        raise BadArgumentError(
+            f"{driver.__name__} cannot be made: its constructor wants arguments; start() is given the device"
+        )
     return driver
+
+
+def _takes_no_arguments(driver: type[Driver]) -> bool:
+    try:
+        inspect.signature(driver).bind()
+    except TypeError:
+        return False
+    return True

@@ -34,10 +34,14 @@ class MatchRule(ABC):
 
     def __and__(self, other: MatchRule) -> MatchRule:
         """Both: the scores add up."""
+        if not isinstance(other, MatchRule):
+            return NotImplemented
         return _Both(self, other)
 
     def __or__(self, other: MatchRule) -> MatchRule:
         """One of them will do: the better score counts."""
+        if not isinstance(other, MatchRule):
+            return NotImplemented
         return _Either(self, other)
 
 
@@ -52,7 +56,7 @@ class PciId(MatchRule):
     identity: str
 
     def __post_init__(self) -> None:
-        if not PCI_IDENTITY.fullmatch(self.identity):
+        if not (isinstance(self.identity, str) and PCI_IDENTITY.fullmatch(self.identity)):
             raise BadArgumentError(f"{self.identity!r} is no PCI identity: write vendor and device as 1234:11e8")
 
     def refusal(self, device: DeviceDescription) -> str | None:
@@ -68,6 +72,9 @@ class UioName(MatchRule):
 
     name: str
 
+    def __post_init__(self) -> None:
+        _check_words(self, self.name)
+
     def refusal(self, device: DeviceDescription) -> str | None:
         if device.uio_name is None:
             return "it is no UIO device"
@@ -79,6 +86,9 @@ class Compatible(MatchRule):
     """A device that the device tree calls compatible with this: `Compatible("ti,pruss-v1")`."""
 
     compatible: str
+
+    def __post_init__(self) -> None:
+        _check_words(self, self.compatible)
 
     def refusal(self, device: DeviceDescription) -> str | None:
         if self.compatible in device.compatible:
@@ -94,6 +104,9 @@ class UdevProperty(MatchRule):
     key: str
     value: str
 
+    def __post_init__(self) -> None:
+        _check_words(self, self.key, self.value)
+
     def refusal(self, device: DeviceDescription) -> str | None:
         value = device.properties.get(self.key)
         if value is None:
@@ -108,10 +121,19 @@ class GpioName(MatchRule):
     name: str
     concerns_gpio = True
 
+    def __post_init__(self) -> None:
+        _check_words(self, self.name)
+
     def refusal(self, device: DeviceDescription) -> str | None:
         if not device.gpio_names:
             return "it is no GPIO line"
         return None if self.name in device.gpio_names else f"its names are {', '.join(device.gpio_names)}"
+
+
+def _check_words(rule: MatchRule, *words: object) -> None:
+    """What no device can be called would be waited for in silence."""
+    if not all(isinstance(word, str) and word for word in words):
+        raise BadArgumentError(f"{rule!r} can match no device: it takes words that are not empty")
 
 
 class _Combined(MatchRule):

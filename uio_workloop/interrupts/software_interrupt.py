@@ -53,8 +53,8 @@ class SoftwareInterrupt:
             ClosedError: the interrupt was closed.
         IOKit: IOService::causeInterrupt.
         """
-        if not 1 <= n <= MOST:
-            raise BadArgumentError(f"cannot cause {n} interrupts on {self.name}: n is 1 to {MOST}")
+        if not (isinstance(n, int) and 1 <= n <= MOST):
+            raise BadArgumentError(f"cannot cause {n!r} interrupts on {self.name}: n is 1 to {MOST}")
         with self._lock:
             os.eventfd_write(self.fileno(), n)
 

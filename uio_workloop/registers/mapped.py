@@ -46,26 +46,27 @@ class Registers(RegisterSpace):
         return self._why is not None
 
     def _load(self, offset: int, width: int) -> int:
-        if offset % width or offset < 0:
-            self._refuse("read", offset, width)
         try:
+            if offset % width or offset < 0:
+                raise IndexError
             return self._views[width][offset // width]
-        except IndexError:
-            self._refuse("read", offset, width)
         except ValueError:  # the view was released, before or just now in another thread
             raise self._reason() from None
+        except (IndexError, TypeError):
+            self._refuse("read", offset, width)
 
     def _store(self, offset: int, width: int, value: int) -> None:
-        if offset % width or offset < 0:
-            self._refuse("write", offset, width)
         try:
+            if offset % width or offset < 0:
+                raise IndexError
             self._views[width][offset // width] = value  # exactly one store
         except IndexError:
             self._refuse("write", offset, width)
-        except ValueError:
-            if self._why is None:
-                raise self._misfit(offset, width, value) from None
-            raise self._reason() from None
+        except (ValueError, TypeError):
+            if self._why is not None:
+                raise self._reason() from None
+            self._check_offset("write", offset, width)
+            raise self._misfit(offset, width, value) from None
 
     def _reason(self) -> WorkLoopError:
         assert self._why is not None, "a view is released only after the reason was set"

@@ -68,8 +68,7 @@ class PortRegisters(RegisterSpace):
             raise RegisterError(
                 f"cannot {what} {8 * width} bits of {self._name} at {offset:#x}: I/O ports are 8, 16 or 32 bits wide"
             )
-        if offset % width or not 0 <= offset <= self._size - width:
-            self._refuse(what, offset, width)
+        self._check_offset(what, offset, width)
 
     def _check_usable(self) -> None:
         if self._why is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Generic, Literal, Never, Protocol, Self, TypeVar, overload
 
 from uio_workloop.errors import RegisterError
-from uio_workloop.registers.space import RegisterSpace
+from uio_workloop.registers.space import RegisterSpace, in_hex
 
 Access = Literal["rw", "ro", "wo", "w1c"]  # w1c: writing a 1 clears the bit, writing a 0 leaves it
 
@@ -70,12 +70,12 @@ class Register:
         if block is None:
             return self
         if self.access == "wo":
-            raise RegisterError(f"cannot read {block._label(self)}: it is write-only")
+            raise RegisterError(f"cannot read {block._label(self)}: it is write-only; keep what you wrote")
         return block._space._load(block._offset + self.offset, self.width // 8)
 
     def __set__(self, block: Block, value: int) -> None:
         if self.access == "ro":
-            raise RegisterError(f"cannot write {block._label(self)}: it is read-only")
+            raise RegisterError(f'cannot write {block._label(self)}: it is read-only; if it is not, declare it "rw"')
         block._space._store(block._offset + self.offset, self.width // 8, value)
 
 
@@ -113,7 +113,10 @@ class Field(Generic[T]):
         try:
             return self.kind(number)
         except ValueError:
-            raise RegisterError(f"field {self.name} holds {number:#x}, which no {self.kind.__name__} is") from None
+            raise RegisterError(
+                f"field {self.name} holds {number:#x}, which no {self.kind.__name__} is; add that member, or read the "
+                "register and look at the bits"
+            ) from None
 
     def place(self, value: T) -> int:
         """`value` at the field's place, every other bit 0: add up with `|` what a register is to be assigned.
@@ -121,9 +124,11 @@ class Field(Generic[T]):
         Raises:
             RegisterError: it does not fit.
         """
-        if value < 0 or value >> self.high - self.low + 1:
+        most = self.mask >> self.low
+        if not isinstance(value, int) or not 0 <= value <= most:
             raise RegisterError(
-                f"cannot place {int(value):#x} in field {self.name}: it does not fit bits {self.low} to {self.high}"
+                f"cannot place {in_hex(value)} in field {self.name}: it does not fit bits {self.low} to {self.high}; "
+                f"give a whole number from 0 to {most:#x}"
             )
         return int(value) << self.low
 

@@ -74,6 +74,14 @@ class RegisterBlock(metaclass=_WithoutOtherAttributes):
 
     def __init__(self, space: RegisterSpace, offset: int = 0) -> None:
         name = type(self).__name__
+        if not isinstance(space, RegisterSpace):
+            raise RegisterError(
+                f"cannot lay {name} over {space!r}: give registers, such as card.bar(0) or device.map(0)"
+            )
+        if type(offset) is not int:
+            raise RegisterError(
+                f"cannot lay {name} over {space.name} at {offset!r}: an offset is a whole number of bytes"
+            )
         if offset < 0 or offset + self.size > space.size:
             raise RegisterError(
                 f"cannot lay {name} over {space.name} at {offset:#x}: it needs {self.size:#x} bytes, "
@@ -130,7 +138,8 @@ class RegisterBlock(metaclass=_WithoutOtherAttributes):
         for field in fields:
             if field.access != "w1c":
                 raise RegisterError(
-                    f"cannot clear field {field.name} of {self._label(register)}: it is {field.access}, not w1c"
+                    f"cannot clear field {field.name} of {self._label(register)}: "
+                    f"it is {field.access}, not w1c; see modify()"
                 )
         bits = _mask(fields)
         if register.access == "w1c":
@@ -150,7 +159,7 @@ class RegisterBlock(metaclass=_WithoutOtherAttributes):
         register = field.register
         label = f"{field.name} in {self._label(register)}"
         if register.access == "wo":
-            raise RegisterError(f"cannot wait for {label}: it is write-only")
+            raise RegisterError(f"cannot wait for {label}: it is write-only; wait for another that tells")
         offset = self._offset + register.offset
         return self._space._wait(label, offset, field.mask, field.place(value), timeout_ns, register.width)
 
@@ -166,8 +175,10 @@ class RegisterBlock(metaclass=_WithoutOtherAttributes):
         raise RegisterError(f"{type(self).__name__} has no field {name}; there are: {there_are}")
 
     def _check_mine(self, field: Field[Any]) -> None:
-        if self._fields.get(field.name) is not field:
-            raise RegisterError(f"field {field.name} is not one of {type(self).__name__}")
+        block = type(self).__name__
+        if not isinstance(field, Field) or self._fields.get(field.name) is not field:
+            known = next(iter(self._fields), "...")
+            raise RegisterError(f"{_named(field)} is no field of {block}; give it as the class has it: {block}.{known}")
 
     def _common_register(self, what: str, fields: Sequence[Field[Any]]) -> Register:
         registers = list(dict.fromkeys(field.register for field in fields))
@@ -175,12 +186,17 @@ class RegisterBlock(metaclass=_WithoutOtherAttributes):
             return registers[0]
         named = " and ".join(register.name for register in registers) or "no register"
         raise RegisterError(
-            f"cannot {what} fields of {named} of {type(self).__name__} in one go: one call is for one register"
+            f"cannot {what} fields of {named} of {type(self).__name__} in one go: "
+            "give fields of one register in each call"
         )
 
     def _label(self, register: Register) -> str:
         """What messages call a register."""
         return f"{type(self).__name__}.{register.name} of {self._space.name} at {self._offset + register.offset:#x}"
+
+
+def _named(field: object) -> str:
+    return field.name if isinstance(field, Register | Field) else repr(field)
 
 
 def _mask(fields: Iterable[Field[Any]]) -> int:

@@ -97,19 +97,24 @@ class RegisterSpace(ABC):
         Context: any thread, which is kept waiting; under the gate everybody else is, too.
         Raises:
             DeadlineExceededError: it did not happen in time; the sentence has what was read last.
-            BadArgumentError: `timeout_ns` is negative, or `value` has bits that `mask` has not.
+            BadArgumentError: `timeout_ns` is negative, `value` has bits that `mask` has not, or one is no whole number.
             RegisterError, DeviceGoneError, ClosedError: as every access; also if it happens during the wait.
         """
-        return self._wait(f"{self._name} at {offset:#x}", offset, mask, value, timeout_ns, width)
+        return self._wait(f"{self._name} at {in_hex(offset)}", offset, mask, value, timeout_ns, width)
 
     def _wait(self, label: str, offset: int, mask: int, value: int, timeout_ns: int, width: int) -> int:
         """See `wait_until`; `label` is what messages call the register."""
-        if width not in WIDTHS:
-            raise RegisterError(f"cannot wait for {label}: {width} bits are no width of a register")
-        if timeout_ns < 0:
-            raise BadArgumentError(f"cannot wait {timeout_ns} ns for {label}: a timeout is 0 or more")
-        if mask >> width or value & ~mask:
-            raise BadArgumentError(f"cannot wait for {label} to be {value:#x} under mask {mask:#x}: it never will be")
+        if type(width) is not int or width not in WIDTHS:
+            raise RegisterError(f"cannot wait for {label}: it cannot be {width!r} bits wide, only 8, 16, 32 or 64")
+        if not isinstance(timeout_ns, int) or timeout_ns < 0:  # not a number would never be over
+            raise BadArgumentError(
+                f"cannot wait {timeout_ns!r} ns for {label}: a timeout is a whole number of nanoseconds, 0 or more"
+            )
+        if not (isinstance(mask, int) and isinstance(value, int)) or mask >> width or value & ~mask:
+            raise BadArgumentError(
+                f"cannot wait for {label} to be {in_hex(value)} under mask {in_hex(mask)}: it never will be; "
+                f"give a mask of {width} bits at most, and a value that has no others"
+            )
         began_ns = monotonic_ns()
         deadline = Deadline.after(timeout_ns)
         while True:
@@ -162,17 +167,39 @@ class RegisterSpace(ABC):
         """Write `width` bytes in one access. For this package: what all writes come down to."""
 
     def _refuse(self, what: str, offset: int, width: int) -> NoReturn:
-        why = "is not aligned" if offset % width else f"is outside its {self._size:#x} bytes"
-        raise RegisterError(f"cannot {what} {8 * width} bits of {self._name} at {offset:#x}: the offset {why}")
+        bits = 8 * width
+        if not isinstance(offset, int):
+            why = "an offset is a whole number of bytes"
+        elif offset % width:
+            why = f"the offset is not aligned; {bits} bits need one that {width} divides"
+        elif self._size < width:
+            why = f"it has no more than {self._size:#x} bytes"
+        else:
+            why = f"the offset is outside its {self._size:#x} bytes; the last {bits} are at {self._last(width):#x}"
+        raise RegisterError(f"cannot {what} {bits} bits of {self._name} at {in_hex(offset)}: {why}") from None
+
+    def _last(self, width: int) -> int:
+        return (self._size - width) // width * width
 
     def _misfit(self, offset: int, width: int, value: int) -> RegisterError:
+        bits = 8 * width
         return RegisterError(
-            f"cannot write {value:#x} to {self._name} at {offset:#x}: it does not fit {8 * width} bits"
+            f"cannot write {in_hex(value)} to {self._name} at {in_hex(offset)}: it does not fit {bits} bits; "
+            f"give a whole number from 0 to {(1 << bits) - 1:#x}"
         )
 
+    def _check_offset(self, what: str, offset: int, width: int) -> None:
+        if not isinstance(offset, int) or offset % width or not 0 <= offset <= self._size - width:
+            self._refuse(what, offset, width)
+
     def _check_fits(self, offset: int, width: int, value: int) -> None:
-        if value < 0 or value >> 8 * width:
+        if not isinstance(value, int) or value < 0 or value >> 8 * width:
             raise self._misfit(offset, width, value)
+
+
+def in_hex(number: object) -> str:
+    """For messages; what is no number at all, as it is."""
+    return f"{number:#x}" if isinstance(number, int) else repr(number)
 
 
 class SwappedRegisters(RegisterSpace):
