@@ -342,3 +342,14 @@ def test_registers_of_a_card_given_back_are_closed(network_card):
     for access in (lambda: registers.read32(0), lambda: config.read32(0), lambda: card.bus_master):
         with pytest.raises(RuntimeError, match="is closed"):
             access()
+
+
+def test_a_shared_directory_of_the_host_is_not_taken_away():
+    """The lab's own root is one, and no process sees where it is mounted."""
+    (device,) = Path("/sys/bus/virtio/drivers/9pnet_virtio").glob("virtio*")
+    address = device.resolve().parent.name
+    before = state(address)
+    with pytest.raises(DeviceError, match="it is in use: shared directory '.*' may be mounted") as refused:
+        PciDevice.bind(address)
+    assert refused.value.errno == errno.EBUSY
+    assert state(address) == before

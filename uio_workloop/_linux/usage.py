@@ -129,6 +129,20 @@ def interfaces_up(directory: str) -> list[str]:
     return found
 
 
+def shared_directories(directory: str) -> list[str]:
+    """The names of directories of a host that the device brings into a virtual machine (9p, virtiofs).
+
+    Whether one is mounted cannot be told: it may be the lower layer of the root, out of sight of every process.
+    """
+    found = []
+    for where, directories, files in os.walk(os.path.realpath(directory)):
+        if "mount_tag" in files:
+            found.append(_read(f"{where}/mount_tag").strip("\0"))
+        elif "driver" in directories and os.path.basename(os.path.realpath(f"{where}/driver")) == "virtiofs":
+            found.append(os.path.basename(where))
+    return found
+
+
 def consoles() -> list[str]:
     """The terminals that the kernel's own messages go to, as `ttyS0`."""
     try:

@@ -30,14 +30,16 @@ class GpioChip:
         self.name = name
         self._node = f"/dev/{name}"
         try:
-            self._fd = open_node(self._node, os.O_RDONLY)  # enough for questions, and for opening lines
+            # Reading is enough for questions, and for opening lines; whatever else has that name is not waited for.
+            self._fd = open_node(self._node, os.O_RDONLY | os.O_NONBLOCK)
         except DeviceNotFoundError as error:
-            there_are = ", ".join(chip_names()) or "none on this machine"
-            raise DeviceNotFoundError(f"there is no GPIO chip {name}; there are: {there_are}", path=name) from error
+            raise _no_chip(name) from error
         try:
             info = gpio.chip_info(self._fd)
         except OSError as error:
             os.close(self._fd)
+            if error.errno in (errno.ENOTTY, errno.EINVAL):  # a file of any other kind answers so
+                raise _no_chip(name) from error
             raise refusal(self._node, "ask the GPIO chip", error) from error
         self.label = info.label
         """What its driver calls it; survives renumbering."""
@@ -68,6 +70,11 @@ class GpioChip:
 
     def __exit__(self, *exc_info: object) -> None:
         os.close(self._fd)
+
+
+def _no_chip(name: str) -> DeviceNotFoundError:
+    there_are = ", ".join(each for each in chip_names() if each != name) or "none on this machine"
+    return DeviceNotFoundError(f"there is no GPIO chip {name}; there are: {there_are}", path=name)
 
 
 def chip_names() -> list[str]:

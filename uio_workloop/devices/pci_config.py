@@ -10,7 +10,7 @@ from typing import NoReturn, TypeVar
 
 from uio_workloop._linux import pci
 from uio_workloop.errors import DeviceError, DeviceGoneError, PrivilegeError, RegisterError
-from uio_workloop.registers.space import ByteOrder, RegisterSpace, Why
+from uio_workloop.registers.space import ByteOrder, RegisterSpace, Why, in_hex
 
 WIDEST = 4  # bytes; the bus has no wider access to it
 
@@ -80,7 +80,7 @@ class PciConfig(RegisterSpace):
     def _check(self, what: str, offset: int, width: int) -> None:
         if width > WIDEST:
             raise RegisterError(
-                f"cannot {what} {8 * width} bits of {self._name} at {offset:#x}: it is 8, 16 or 32 bits wide"
+                f"cannot {what} {8 * width} bits of {self._name} at {in_hex(offset)}: it is 8, 16 or 32 bits wide"
             )
         self._check_offset(what, offset, width)
 

@@ -27,6 +27,7 @@ def uses_of(address: str) -> list[str]:
     directory = os.path.realpath(f"{pci.DEVICES}/{address}")
     nodes = usage.nodes_below(directory)
     found = [f"network interface {name} is up" for name in usage.interfaces_up(directory)]
+    found += [f"shared directory {name!r} may be mounted" for name in usage.shared_directories(directory)]
     found += [use for node in nodes if node.is_block and (use := _use_of_disk(node))]
     consoles = usage.consoles()
     found += [f"{node.path} is the console" for node in nodes if os.path.basename(node.path) in consoles]

@@ -11,7 +11,7 @@ import threading
 
 from uio_workloop._linux import pci
 from uio_workloop.errors import DeviceError, DeviceGoneError, PrivilegeError, RegisterError, WorkLoopError
-from uio_workloop.registers.space import ByteOrder, RegisterSpace, Why
+from uio_workloop.registers.space import ByteOrder, RegisterSpace, Why, in_hex
 
 WIDEST = 4  # bytes; processors have no wider port access
 
@@ -66,7 +66,7 @@ class PortRegisters(RegisterSpace):
     def _check(self, what: str, offset: int, width: int) -> None:
         if width > WIDEST:
             raise RegisterError(
-                f"cannot {what} {8 * width} bits of {self._name} at {offset:#x}: I/O ports are 8, 16 or 32 bits wide"
+                f"cannot {what} {8 * width} bits of {self._name} at {in_hex(offset)}: I/O ports are 8, 16 or 32 bits wide"
             )
         self._check_offset(what, offset, width)
 
