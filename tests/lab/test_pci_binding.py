@@ -349,7 +349,7 @@ def test_a_shared_directory_of_the_host_is_not_taken_away():
     (device,) = Path("/sys/bus/virtio/drivers/9pnet_virtio").glob("virtio*")
     address = device.resolve().parent.name
     before = state(address)
-    with pytest.raises(DeviceError, match="it is in use: shared directory '.*' may be mounted") as refused:
+    with pytest.raises(DeviceError, match=r"it is in use: shared directory '.*' may be mounted") as refused:
         PciDevice.bind(address)
     assert refused.value.errno == errno.EBUSY
     assert state(address) == before

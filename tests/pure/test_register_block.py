@@ -240,7 +240,9 @@ def test_a_misspelt_register_is_no_attribute(port, registers):
     assert registers.log == []
 
 
-@pytest.mark.parametrize(("offset", "says"), [(0xE8, "needs 0x20 bytes, and there are 0x100"), (-8, "needs 0x20")])
+@pytest.mark.parametrize(
+    ("offset", "says"), [(0xE8, "its 0x20 bytes reach beyond the 0x100 there are"), (-8, "its 0x20 bytes")]
+)
 def test_a_block_that_reaches_beyond_the_region_is_refused(registers, offset, says):
     with pytest.raises(RegisterError, match=f"cannot lay Port over card BAR 0 at {offset:#x}: it {says}"):
         Port(registers, offset)

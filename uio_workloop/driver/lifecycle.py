@@ -47,5 +47,6 @@ def next_state(state: State, step: str, who: str = "a driver") -> State:
         LifecycleError: it leads nowhere from `state`.
     """
     if (state, step) not in TRANSITIONS:
-        raise LifecycleError(f"cannot {step} {who}: it is {state.value}")
+        following = " or ".join(each for before, each in TRANSITIONS if before is state) or "nothing; a new one is made"
+        raise LifecycleError(f"cannot {step} {who}: it is {state.value}, and what can follow is {following}")
     return TRANSITIONS[state, step]

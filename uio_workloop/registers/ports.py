@@ -66,7 +66,8 @@ class PortRegisters(RegisterSpace):
     def _check(self, what: str, offset: int, width: int) -> None:
         if width > WIDEST:
             raise RegisterError(
-                f"cannot {what} {8 * width} bits of {self._name} at {in_hex(offset)}: I/O ports are 8, 16 or 32 bits wide"
+                f"cannot {what} {8 * width} bits of {self._name} at {in_hex(offset)}: "
+                "I/O ports are 8, 16 or 32 bits wide"
             )
         self._check_offset(what, offset, width)
 

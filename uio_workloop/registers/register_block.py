@@ -84,8 +84,8 @@ class RegisterBlock(metaclass=_WithoutOtherAttributes):
             )
         if offset < 0 or offset + self.size > space.size:
             raise RegisterError(
-                f"cannot lay {name} over {space.name} at {offset:#x}: it needs {self.size:#x} bytes, "
-                f"and there are {space.size:#x}"
+                f"cannot lay {name} over {space.name} at {offset:#x}: "
+                f"its {self.size:#x} bytes reach beyond the {space.size:#x} there are"
             )
         if offset % self._alignment:
             raise RegisterError(

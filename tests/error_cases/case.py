@@ -1,0 +1,74 @@
+"""One thing that goes wrong: the line that does it, and the exception it gets."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any, NamedTuple
+
+from uio_workloop import errors
+
+Setting = Callable[[], AbstractContextManager[dict[str, Any]]]
+
+VARIES = {  # what is different on every run
+    r" at 0x[0-9a-f]{8,}>": ">",
+    r"/tmp/[A-Za-z0-9_./-]*/": "/tmp/",
+}
+VARIES_IN_LAB = {
+    r"/dev/uio[0-9]+": "/dev/uioN",
+    r"irq:[0-9]+": "irq:N",
+    r"process [0-9]+ \([^)]*\)": "process N (NAME)",
+}
+
+
+class Case(NamedTuple):
+    """`line` is executed with the names that `setting` gives, and raises `error`.
+
+    did: what the page says instead of the line, where that alone would not tell.
+    """
+
+    line: str
+    error: str
+    setting: Setting
+    did: str = ""
+
+    @property
+    def title(self) -> str:
+        line = self.line.replace("\n", "; ")
+        return f"{self.did}: `{line}`" if self.did else f"`{line}`"
+
+
+class Outcome(NamedTuple):
+    error: str
+    sentence: str
+
+
+def outcome_of(case: Case) -> Outcome:
+    """Do it, and see what comes; no exception is an outcome, too."""
+    with case.setting() as names:
+        run = names.pop("run", execute)
+        error, sentence = run(case.line, names)
+    return Outcome(error, settled(sentence, case))
+
+
+def execute(line: str, names: dict[str, Any]) -> Outcome:
+    """Execute the line here."""
+    try:
+        exec(line, names)
+    except BaseException as error:
+        return Outcome(type(error).__name__, str(error))
+    return Outcome("nothing", "")
+
+
+def settled(sentence: str, case: Case) -> str:
+    """The sentence without what is different on every run, but for what the line itself has."""
+    in_lab = case.setting.__module__.endswith(".lab")
+    for pattern, word in (VARIES | VARIES_IN_LAB if in_lab else VARIES).items():
+        sentence = re.sub(pattern, lambda found, word=word: found[0] if found[0] in case.line else word, sentence)
+    return sentence
+
+
+def error_class(name: str) -> type[errors.WorkLoopError] | None:
+    found = getattr(errors, name, None)
+    return found if isinstance(found, type) and issubclass(found, errors.WorkLoopError) else None

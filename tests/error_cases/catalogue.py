@@ -1,0 +1,10 @@
+"""Every case, by the heading of its table on the page; those that need the lab's devices apart."""
+
+from __future__ import annotations
+
+from error_cases import commands, drivers, lab, loops, names, registers
+from error_cases.case import Case
+
+HERE: dict[str, list[Case]] = {**names.CASES, **registers.CASES, **drivers.CASES, **commands.CASES, **loops.CASES}
+IN_LAB: dict[str, list[Case]] = lab.CASES
+ALL = {heading: HERE.get(heading, []) + IN_LAB.get(heading, []) for heading in dict.fromkeys([*HERE, *IN_LAB])}

@@ -1,0 +1,44 @@
+"""Names that are none, and arguments that no line or device has: refused before anything is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import uio_workloop
+from error_cases.case import Case
+from uio_workloop.devices.names import parse, resolve
+
+
+@contextmanager
+def nothing() -> Iterator[dict[str, Any]]:
+    """No more than the public names."""
+    yield {**vars(uio_workloop), "parse": parse, "resolve": resolve}
+
+
+def bad(*lines: str) -> list[Case]:
+    return [Case(line, "BadArgumentError", nothing) for line in lines]
+
+
+CASES = {
+    "Names": [
+        *bad('find_device("")', "find_device(None)", 'find_device("irq:-1")', 'find_device("1234:11e8#0")'),
+        *bad('find_device("udev:ID_PATH")', 'find_device("00:04.0")', 'find_device("PCI:0000:00:04.0")'),
+        *bad('UioDevice.find("1234:11e8")', 'PciDevice.find("/dev/uio0")', 'GpioLine.find("17")'),
+        *bad('PciDevice("1234:11e8")', "UioDevice(3)", 'GpioLine("pinctrl-rp1", 17)'),
+        Case('resolve(parse("uio:sensor"), [], "UIO device")', "DeviceNotFoundError", nothing, "no UIO device at all"),
+    ],
+    "GPIO lines": bad(
+        'GpioLine("gpiochip0", -1)',
+        'GpioLine.find("gpiochip0:17", direction="input")',
+        'GpioLine.find("gpiochip0:17", edge="up")',
+        'GpioLine.find("gpiochip0:17", direction="out", edge="rising")',
+        'GpioLine.find("gpiochip0:17", bias="up")',
+        'GpioLine.find("gpiochip0:17", debounce="hardware")',
+        'GpioLine.find("gpiochip0:17", debounce_us=-1)',
+        'GpioLine.find("gpiochip0:17", debounce_us=2.5)',
+        'GpioLine.find("gpiochip0:17", debounce="software")',
+        'GpioLine.find("gpiochip0:17", keep_edges=-1)',
+    ),
+}
