@@ -242,7 +242,7 @@ def test_acquiring_is_for_drivers_that_start_or_run(world):
     world.add()
     with (
         TimerEventSource() as early,
-        pytest.raises(LifecycleError, match="cannot add a source for Plain: it is attached; do it in start()"),
+        pytest.raises(LifecycleError, match="cannot add a source for Plain: it is attached; do it in start"),
     ):
         Plain().add(early)
     with DriverHost([Plain]) as host:

@@ -36,7 +36,9 @@ class Case(NamedTuple):
     @property
     def title(self) -> str:
         line = self.line.replace("\n", "; ")
-        return f"{self.did}: `{line}`" if self.did else f"`{line}`"
+        if not self.did:
+            return f"`{line}`"
+        return self.did if line.startswith("raise ") else f"{self.did}: `{line}`"
 
 
 class Outcome(NamedTuple):

@@ -8,3 +8,5 @@ from error_cases.case import Case
 HERE: dict[str, list[Case]] = {**names.CASES, **registers.CASES, **drivers.CASES, **commands.CASES, **loops.CASES}
 IN_LAB: dict[str, list[Case]] = lab.CASES
 ALL = {heading: HERE.get(heading, []) + IN_LAB.get(heading, []) for heading in dict.fromkeys([*HERE, *IN_LAB])}
+FOR_HERE = [case for cases in HERE.values() for case in cases]
+FOR_LAB = [case for cases in IN_LAB.values() for case in cases]

@@ -37,7 +37,7 @@ def shell() -> Iterator[dict[str, Any]]:
             done = subprocess.run(
                 command, shell=True, capture_output=True, text=True, cwd=directory, env=environment, check=False
             )
-            *others, last = done.stderr.strip().splitlines() or [""]
+            *_, last = done.stderr.strip().splitlines() or [""]
             assert not done.stdout, done.stdout
             return Outcome(f"exit status {done.returncode}", last.removeprefix("Error: ").replace(directory, "/tmp"))
 

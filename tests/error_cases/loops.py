@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -57,6 +57,11 @@ class Threads:
 
         self._start(hold)
 
+    def do(self, work: Callable[[], object]) -> None:
+        """In another thread; what it raises is raised here."""
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(work).result()
+
     def hold_the_gate(self) -> None:
         """Until the end."""
         over = threading.Event()
@@ -95,7 +100,8 @@ def loops() -> Iterator[dict[str, Any]]:
     """Two loops, sources of every kind, and whoever gets in the way."""
     with ExitStack() as undo:
         enter = undo.enter_context
-        file = enter(tempfile.TemporaryFile())
+        file = os.memfd_create("plain")  # epoll takes no file of a disk, and none of memory
+        undo.callback(os.close, file)
         loop, other, closed = enter(WorkLoop("drivers")), enter(WorkLoop("others")), WorkLoop("old")
         closed.close()
         undo.callback(loop.close)
@@ -110,7 +116,7 @@ def loops() -> Iterator[dict[str, Any]]:
             "source": InterruptEventSource(line, print),
             "client": InterruptEventSource(shared, print),
             "other_client": InterruptEventSource(shared, print),
-            "plain": PlainFile(file.fileno()),
+            "plain": PlainFile(file),
             "holder": InterruptEventSource(taken, print),
         }
         for each in made.values():
@@ -167,6 +173,7 @@ CASES = {
         *each("AbortedError", "elsewhere.close_the_loop(); loop.run_action(print)"),
         *each("DeadlockError", "with loop.gate: elsewhere.take_both_gates(); other.run_action(print)"),
         *each("UsageError", "with loop.gate: loop.run_until_signal()"),
+        *each("WrongThreadError", "elsewhere.do(loop.run_until_signal)"),
     ],
     "Event sources": [
         *each("BadArgumentError", 'InterruptEventSource("/dev/uio0", print)', 'InterruptEventSource(line, "print")'),
@@ -176,6 +183,7 @@ CASES = {
         *each("NoInterruptError", "InterruptEventSource(SoftwareInterrupt(), print, index=1)"),
         *each("NoInterruptError", "InterruptEventSource(shared, print, index=1)"),
         *each("NoResourcesError", "InterruptEventSource(taken, print)"),
+        *each("BadArgumentError", "shared.claim_interrupt(0, line)"),
         *each(
             "NotAttachedError",
             "source.enable()",

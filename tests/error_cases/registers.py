@@ -77,6 +77,9 @@ def each(error: str, *lines: str) -> list[Case]:
     return [Case(line, error, regions) for line in lines]
 
 
+LOCKED = 'raise ports._translated("read", 0, 1, OSError(1, ""))'
+GONE = 'raise ports._translated("read", 0, 1, OSError(19, ""))'
+
 CASES = {
     "Registers": [
         *each("RegisterError", "bar.read32(0x2)", "bar.read8(-1)", "bar.read64(0x100)", "bar.write16(0x100, 0)"),
@@ -88,6 +91,8 @@ CASES = {
         *each("DeadlineExceededError", "bar.wait_until(0x4, 1, 1, 1_000_000)"),
         Case("closed.read32(0)", "ClosedError", regions, "after `card.close()`"),
         Case("ports.read8(0)", "DeviceError", stale_ports, "where the kernel knows no ports"),
+        Case(LOCKED, "PrivilegeError", regions, "ports, and a kernel that is locked down"),
+        Case(GONE, "DeviceGoneError", regions, "ports of a card that has left"),
     ],
     "Declared layouts": [
         *each("RegisterError", "card.version = 1", "card.data", "card.ready = True", "card.done = True"),

@@ -12,7 +12,7 @@ from error_cases.case import error_class
 
 PACKAGE = Path(__file__).parents[2] / "uio_workloop"
 ROOMS = ("devices", "registers", "interrupts", "driver", "cli", "loop", "sources")
-NAMELESS = 12  # letters: a sentence with fewer of its own says too little to be recognised
+NAMELESS = 10  # letters: a sentence with fewer of its own says too little to be recognised
 
 
 class Site(NamedTuple):
@@ -21,6 +21,9 @@ class Site(NamedTuple):
     place: str
     error: str
     pattern: str
+
+    def __str__(self) -> str:
+        return f"{self.place} {self.error}"
 
     @property
     def recognisable(self) -> bool:

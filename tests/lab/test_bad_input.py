@@ -147,3 +147,31 @@ def test_a_device_can_be_opened_again_after_every_refusal(make_dummy):
     InterruptEventSource(dummy.device, nothing).close()
     with UioDevice.find(os.path.basename(dummy.device.node)) as again:
         assert again.event_count == 0
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: os.symlink("/dev/null", path)])
+def test_what_is_called_like_a_gpio_chip_and_is_none_hides_no_line(make):
+    make("/dev/gpiochip9")
+    try:
+        with pytest.raises(DeviceNotFoundError, match="there is no GPIO chip gpiochip9; there are: "):
+            GpioLine("gpiochip9", 0)
+        GpioLine.find("gpio:button").close()
+    finally:
+        os.rmdir("/dev/gpiochip9") if os.path.isdir("/dev/gpiochip9") else os.unlink("/dev/gpiochip9")
+
+
+@pytest.mark.parametrize("how", [{"edge": ""}, {"edge": []}, {"debounce_us": None}, {"keep_edges": 2**70}, {"bias": {}}])
+def test_a_gpio_line_set_up_without_sense_is_refused_and_stays_free(how):
+    with pytest.raises(BadArgumentError):
+        GpioLine.find("gpio:button", **how)
+    with GpioLine.find("gpio:button") as line:
+        for name, value in how.items():
+            if name != "keep_edges":
+                with pytest.raises(BadArgumentError):
+                    setattr(line, name, value)
+
+
+@pytest.mark.parametrize("which", [True, 0.0, None, [], b"0", -1, 2**70, "x" * 5000])
+def test_only_the_number_or_the_name_of_a_map_is_one(which, make_dummy):
+    with pytest.raises(MapError, match="has no memory map"):
+        make_dummy().device.map(which)
