@@ -30,8 +30,8 @@ def main() -> None:
 
 
 def known() -> dict[Case, Outcome]:
-    on_page = {row.title: Outcome(row.error, row.sentence_as_said) for row in rows()}
-    return {case: on_page[case.title] for case in catalogue.FOR_LAB}
+    on_page = {(row.heading, row.title): Outcome(row.error, row.sentence_as_said) for row in rows()}
+    return {case: on_page[heading, case.title] for heading, cases in catalogue.IN_LAB.items() for case in cases}
 
 
 def asked_in_lab() -> dict[Case, Outcome]:

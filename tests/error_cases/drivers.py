@@ -8,7 +8,7 @@ from typing import Any
 
 import uio_workloop
 from error_cases.case import Case
-from uio_workloop import DeviceDescription, Driver, PciId, WorkLoop
+from uio_workloop import DeviceDescription, Driver, PciId, TimerEventSource, WorkLoop
 from uio_workloop.driver.attachment import Attachment
 from uio_workloop.driver.lifecycle import State, next_state
 
@@ -67,12 +67,18 @@ def classes() -> Iterator[dict[str, Any]]:
     device = Pretend("/sys/devices/pci0000:00/0000:00:04.0", "pci", "0000:00:04.0", "/dev/uio0", {})
     keyboard = DeviceDescription("/sys/class/input/input3", "input", "input3", None, {})
     made = {each.__name__: each for each in (NoMatch, NoStart, Async, Generator, Arguments, Undecided, Failing, Card)}
-    with WorkLoop("drivers") as loop:
+    with WorkLoop("drivers") as loop, TimerEventSource() as timer:
 
         def attachment(driver: type[Driver]) -> Attachment:
             return Attachment(driver, device, loop, print)
 
-        names = {"keyboard": keyboard, "attachment": attachment, "next_state": next_state, "State": State}
+        names = {
+            "keyboard": keyboard,
+            "attachment": attachment,
+            "next_state": next_state,
+            "State": State,
+            "timer": timer,
+        }
         yield {**vars(uio_workloop), **made, **names}
 
 
@@ -92,7 +98,7 @@ CASES = {
         *bad("DriverHost([Card], loop=5)", "keyboard.open()"),
         Case("DriverHost([Card]).loop", "LifecycleError", classes),
         Case("host = DriverHost([]); host.start(); host.close(); host.start()", "LifecycleError", classes),
-        Case("Card().add(TimerEventSource())", "LifecycleError", classes),
+        Case("Card().add(timer)", "LifecycleError", classes),
         Case(STARTED_TWICE, "LifecycleError", classes, "a step out of order"),
         Case(PROBE, "DriverError", classes, "`probe` returns `False`"),
         Case(START, "DriverError", classes, "`start` raises `ValueError`"),

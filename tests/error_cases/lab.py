@@ -246,7 +246,8 @@ CASES = {
     "PCI cards and their drivers": [
         *each(new_card, "DeviceError", 'PciDevice.find("0000:00:05.0")'),
         *each(devices, "DeviceError", 'PciDevice.bind("0000:00:00.0")', 'PciDevice.bind("0000:00:02.0")'),
-        *each(network_card, "DeviceError", AGAIN, 'PciDevice.find("0000:00:05.0")'),
+        Case(AGAIN, "DeviceError", network_card, "a network interface is up"),
+        Case('PciDevice.find("0000:00:05.0")', "DeviceError", network_card, "the network driver has the card"),
         *each(devices, "NoInterruptError", 'PciDevice.bind("0000:00:01.1")'),
         answered(
             devices, "DeviceError", "a driver refuses the card, as one whose interrupt cannot be masked", NOT_MASKED

@@ -105,6 +105,7 @@ def loops() -> Iterator[dict[str, Any]]:
         loop, other, closed = enter(WorkLoop("drivers")), enter(WorkLoop("others")), WorkLoop("old")
         closed.close()
         undo.callback(loop.close)
+        another = enter(SoftwareInterrupt())
         line, taken = enter(SoftwareInterrupt()), enter(SoftwareInterrupt(name="taken line"))
         shared = enter(SharedInterrupt(enter(SoftwareInterrupt(name="shared line"))))
         gone = TimerEventSource(print, name="old timer")
@@ -132,7 +133,15 @@ def loops() -> Iterator[dict[str, Any]]:
 
         async def wait_for_data(sender: Any, count: int) -> None: ...
 
-        names = {"loop": loop, "other": other, "closed": closed, "line": line, "taken": taken, "shared": shared}
+        names = {
+            "another": another,
+            "loop": loop,
+            "other": other,
+            "closed": closed,
+            "line": line,
+            "taken": taken,
+            "shared": shared,
+        }
         more = {"gone": gone, "elsewhere": elsewhere, "soon": soon, "wait_for_data": wait_for_data}
         yield {**vars(uio_workloop), **made, **names, **more}
 
@@ -180,7 +189,7 @@ CASES = {
         *each("BadArgumentError", "InterruptEventSource(line, wait_for_data)", "SharedInterrupt(5)"),
         *each("BadArgumentError", "FilterInterruptEventSource.interrupt_event_source(line, print)"),
         *each("BadArgumentError", "FilterInterruptEventSource(line, print, None)", 'SoftwareInterrupt("rising")'),
-        *each("NoInterruptError", "InterruptEventSource(SoftwareInterrupt(), print, index=1)"),
+        *each("NoInterruptError", "InterruptEventSource(another, print, index=1)"),
         *each("NoInterruptError", "InterruptEventSource(shared, print, index=1)"),
         *each("NoResourcesError", "InterruptEventSource(taken, print)"),
         *each("BadArgumentError", "shared.claim_interrupt(0, line)"),

@@ -58,7 +58,8 @@ def rewrite(groups: Mapping[str, list[Case]], outcomes: Mapping[Case, Outcome]) 
         assert found, f"docs/errors.md has no heading {heading!r}"
         section, following, end = rest.partition("\n## ")
         prose = section.partition(HEADER.splitlines()[0])[0].rstrip("\n")
-        text = beginning + found + prose + "\n\n" + table + following + end
+        prose = f"\n{prose.strip()}\n\n" if prose.strip() else "\n"
+        text = beginning + found + prose + table + following + end
     PAGE.write_text(text)
 
 

@@ -9,12 +9,12 @@ import re
 
 import pytest
 from error_cases import catalogue
-from error_cases.case import Case, error_class, outcome_of
+from error_cases.case import error_class, outcome_of
 from error_cases.page import PAGE, class_table, rows
 from error_cases.sites import Site, sites
 
 ROWS = rows()
-HERE = [pytest.param(case, id=case.line[:60]) for case in catalogue.FOR_HERE]
+HERE = [pytest.param(heading, case, id=case.line[:60]) for heading, cases in catalogue.HERE.items() for case in cases]
 
 TOO_LITTLE = "has rows; its sentence is put together from what others say, and cannot be told by its own words"
 NO_SUCH_KERNEL = "takes a kernel or a device that neither this machine nor the lab has"
@@ -52,20 +52,15 @@ NOT_ON_THE_PAGE = {
 """Places that make an exception and need no row, each with the reason."""
 
 
-def row_of(case: Case):
-    (found,) = [row for row in ROWS if row.title == case.title]
-    return found
-
-
 def test_the_page_has_a_row_for_every_case_and_no_other():
     expected = {heading: [case.title for case in cases] for heading, cases in catalogue.ALL.items()}
     assert {heading: [row.title for row in ROWS if row.heading == heading] for heading in expected} == expected
     assert {row.heading for row in ROWS} == set(expected)
 
 
-@pytest.mark.parametrize("case", HERE)
-def test_the_sentence_on_the_page_is_the_one_that_comes(case):
-    row = row_of(case)
+@pytest.mark.parametrize(("heading", "case"), HERE)
+def test_the_sentence_on_the_page_is_the_one_that_comes(heading, case):
+    (row,) = [row for row in ROWS if (row.heading, row.title) == (heading, case.title)]
     assert outcome_of(case) == (case.error, row.sentence_as_said)
     assert row.error == case.error
 
