@@ -20,6 +20,7 @@ VARIES_IN_LAB = {
     r"irq:[0-9]+": "irq:N",
     r"process [0-9]+ \([^)]*\)": "process N (NAME)",
 }
+ENDS_IN_A_LIST = ("there are", "names that would do", "a name of its own")
 
 
 class Case(NamedTuple):
@@ -68,7 +69,16 @@ def settled(sentence: str, case: Case) -> str:
     in_lab = case.setting.__module__.endswith(".lab")
     for pattern, word in (VARIES | VARIES_IN_LAB if in_lab else VARIES).items():
         sentence = re.sub(pattern, lambda found, word=word: found[0] if found[0] in case.line else word, sentence)
-    return sentence
+    return sort_list(sentence) if in_lab else sentence
+
+
+def sort_list(sentence: str) -> str:
+    """A list at the end of a sentence, in order of the alphabet: devices change places when one has left and come."""
+    beginning, found, listed = sentence.rpartition(": ")
+    items = listed.split(", ")
+    if not beginning.endswith(ENDS_IN_A_LIST) or any("(" in item and ")" not in item for item in items):
+        return sentence
+    return beginning + found + ", ".join(sorted(items))
 
 
 def error_class(name: str) -> type[errors.WorkLoopError] | None:
