@@ -244,7 +244,7 @@ def test_a_misspelt_register_is_no_attribute(port, registers):
     ("offset", "says"), [(0xE8, "its 0x20 bytes reach beyond the 0x100 there are"), (-8, "its 0x20 bytes")]
 )
 def test_a_block_that_reaches_beyond_the_region_is_refused(registers, offset, says):
-    with pytest.raises(RegisterError, match=f"cannot lay Port over card BAR 0 at {offset:#x}: it {says}"):
+    with pytest.raises(RegisterError, match=f"cannot lay Port over card BAR 0 at {offset:#x}: {says}"):
         Port(registers, offset)
 
 
