@@ -9,6 +9,7 @@ import pytest
 from helpers import DEADLINE_S, Stage
 
 from uio_workloop import DeviceDescription, HotplugEventSource, TimerEventSource
+from uio_workloop.sources.hotplug_event_source import AT_ONCE
 from uio_workloop.testing import fence
 
 LOOPBACK = "/sys/devices/virtual/net/lo"
@@ -109,6 +110,26 @@ def test_when_the_kernel_drops_events_the_action_is_told_so_once_and_goes_on(sou
     announce("add")
     fence(work_loop)
     assert news[-1] == ("add", "lo", True, True)
+
+
+def test_what_happens_while_it_is_told_of_dropped_events_is_not_dropped(source, news, work_loop):
+    """The kernel drops everything from the first event that does not fit until all that do are read."""
+
+    def look_around(sender, what, device):
+        news(sender, what, device)
+        if what == "overflow":
+            announce("bind")
+
+    source.set_action(look_around)
+    with socket.socket(fileno=os.dup(source.fileno())) as its_socket:
+        its_socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 200_000)  # what a user gets who is not root
+    for _ in range(1000):
+        announce("change")
+    work_loop.add_event_source(source)
+    while "bind" not in [what for what, *_ in news]:
+        fence(work_loop, int(DEADLINE_S * 1e9))
+    told = [what for what, *_ in news]
+    assert (told.count("overflow"), told.index("overflow") > AT_ONCE, len(told) < 1000) == (1, True, True)
 
 
 def test_more_events_than_fit_in_a_pass_do_not_keep_others_waiting(source, news, work_loop):

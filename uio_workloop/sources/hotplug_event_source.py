@@ -37,6 +37,7 @@ class HotplugEventSource(EventSource):
     def __init__(self, action: HotplugAction | None = None, *, owner: object = None) -> None:
         super().__init__(action, owner=owner)
         self._events: deque[tuple[str, DeviceDescription | None]] = deque()  # filled and emptied in two phases
+        self._overflowed = False
         self._monitor = HotplugMonitor()
 
     def fileno(self) -> int:
@@ -47,12 +48,22 @@ class HotplugEventSource(EventSource):
             try:
                 event = self._monitor.receive()
             except OSError:  # ENOBUFS; whatever else it may be, there is no telling what was missed
-                self._events.append((OVERFLOW, None))
+                self._overflowed = True
                 continue
             if event is None:
+                self._tell_of_overflow()
                 break
             self._events.append(event)
         return bool(self._events)
+
+    def _tell_of_overflow(self) -> None:
+        """Now that all that was kept is read: until then the kernel drops what is new, and does not say so again.
+
+        Source: netlink_overrun and netlink_rcv_wake in net/netlink/af_netlink.c.
+        """
+        if self._overflowed:
+            self._overflowed = False
+            self._events.append((OVERFLOW, None))
 
     def check_for_work(self) -> bool:
         while self._enabled and self._action is not None and self._events:
