@@ -26,7 +26,7 @@ test-host: $(VENV)/.installed ## the tests of this machine alone, in a minute an
 	$(PY) -m pytest tests --ignore=tests/lab --ignore=tests/suspend
 
 test-lab: lab-packages ## the tests on real interrupts alone, in a virtual machine
-	UIO_WORKLOOP_REQUIRE_LAB=1 $(PY) -m uio_workloop.testing.lab -- $(PY) -m pytest -p no:cacheprovider tests/lab tests/conformance
+	UIO_WORKLOOP_REQUIRE_LAB=1 $(PY) -m uio_workloop.testing.lab --timeout 1800 -- $(PY) -m pytest -p no:cacheprovider tests/lab tests/conformance
 	UIO_WORKLOOP_REQUIRE_LAB=1 $(PY) -m pytest tests/suspend
 
 test-all: ## the tests of this machine on each of PYTHONS that is at hand, and a line that says which those were

@@ -140,7 +140,7 @@ class Raiser:
             with news:
                 news.wait_for(lambda: driver.answered >= self.raised or driver.source.terminated, DEADLINE_S)
             assert driver.answered == self.raised or driver.source.terminated
-            if self.raised == 20:
+            if self.raised == 10:
                 self.enough.set()
 
     def result(self) -> int:

@@ -70,7 +70,7 @@ class DriverHost:
         self._awaiting_bind: set[str] = set()
 
     def __repr__(self) -> str:
-        return f"<DriverHost of {', '.join(each.__name__ for each in self._classes)}, {len(self.drivers)} running>"
+        return f"<DriverHost of {_names(self._classes)}, {len(self.drivers)} running>"
 
     @property
     def loop(self) -> WorkLoop:
@@ -183,16 +183,15 @@ class DriverHost:
 
     def _consider(self, device: DeviceDescription) -> None:
         """Give a device to the driver that fits best, if one does and none has it."""
-        fitting = [each for each in self._classes if each.match.refusal(device) is None]
-        if not fitting or device.sys_path in self._attached or self._closed:
-            return
-        if device.node is None:
-            names = ", ".join(each.__name__ for each in fitting)
-            log.info("%s is for %s, but is not bound to a UIO driver yet", device.name, names)
-            return
         try:
-            self._give(device, fitting)
-        except WorkLoopError as error:
+            fitting = [each for each in self._classes if each.match.refusal(device) is None]
+            if not fitting or device.sys_path in self._attached or self._closed:
+                return
+            if device.node is None:
+                log.info("%s is for %s, but %s", device.name, _names(fitting), _way_to_uio(device))
+            else:
+                self._give(device, fitting)
+        except Exception as error:  # a rule of somebody's own, or a device that cannot be opened: the others go on
             self._report(device, error)
 
     def _give(self, device: DeviceDescription, fitting: list[type[Driver]]) -> None:
@@ -213,14 +212,14 @@ class DriverHost:
                 attachment = Attachment(driver_class, device, self.loop, self._stop)
                 losers.callback(attachment.detach)
                 score = attachment.probe(opened)
+                if score is not None:
+                    scores.append((score, attachment))
             except WorkLoopError as error:  # which has a sentence of its own
-                log.error("%s could not look at %s: %s", driver_class.__name__, device.name, error)
-                continue
+                if device.present:
+                    log.error("%s could not look at %s: %s", driver_class.__name__, device.name, error)
             except Exception:
-                log.exception("%s could not look at %s", driver_class.__name__, device.name)
-                continue
-            if score is not None:
-                scores.append((score, attachment))
+                if device.present:
+                    log.exception("%s could not look at %s", driver_class.__name__, device.name)
         return [attachment for _, attachment in sorted(scores, key=lambda each: -each[0])]
 
     def _start(self, attachment: Attachment) -> bool:
@@ -243,11 +242,15 @@ class DriverHost:
 
     def _stop(self, attachment: Attachment) -> None:
         if attachment.state is State.STARTED:  # else whoever starts or stops it is at it
-            attachment.stop()
-            attachment.detach()
-            del self._attached[attachment.device.sys_path]
-            log.info("%s stopped on %s", attachment.name, attachment.device.name)
-            self._changed()
+            with ExitStack() as whatever_it_raises:  # a KeyboardInterrupt, or a driver that calls sys.exit()
+                whatever_it_raises.callback(self._stopped, attachment)
+                attachment.stop()
+
+    def _stopped(self, attachment: Attachment) -> None:
+        attachment.detach()
+        del self._attached[attachment.device.sys_path]
+        log.info("%s stopped on %s", attachment.name, attachment.device.name)
+        self._changed()
 
     def _report(self, device: DeviceDescription, error: BaseException) -> None:
         cause = error.__cause__ if isinstance(error, DriverError) else error
@@ -278,6 +281,21 @@ def _all_checked(drivers: Sequence[type[Driver]]) -> tuple[type[Driver], ...]:
         if times > 1:
             raise BadArgumentError(f"{each.__name__} is given {times} times; once will do for every device it matches")
     return classes
+
+
+def _names(drivers: Sequence[type[Driver]]) -> str:
+    return ", ".join(each.__name__ for each in drivers)
+
+
+def _way_to_uio(card: DeviceDescription) -> str:
+    """What to do about a PCI card that no UIO driver has."""
+    has_it, address = card.properties.get("DRIVER"), card.name
+    take = f"echo {address} > /sys/bus/pci/drivers/{has_it}/unbind; " if has_it else ""
+    return (
+        f"is on {f'the driver {has_it}; if nobody needs it there' if has_it else 'no driver'}; give it to UIO as root: "
+        f"modprobe uio_pci_generic; {take}echo uio_pci_generic > /sys/bus/pci/devices/{address}/driver_override; "
+        f"echo {address} > /sys/bus/pci/drivers_probe"
+    )
 
 
 def _checked(driver: type[Driver]) -> type[Driver]:
