@@ -123,8 +123,13 @@ class Watched(DriverHost):
             return self.driver_of(name)
 
     def await_none(self, name: str) -> None:
+        """Return once the device has no driver and everything of the former one is released."""
+
+        def is_free() -> bool:
+            return all(each.device.name != name for each in tuple(self._attached.values()))
+
         with news:
-            assert news.wait_for(lambda: self.driver_of(name) is None, DEADLINE_S), f"{name} still has a driver"
+            assert news.wait_for(is_free, DEADLINE_S), f"{name} still has a driver"
 
 
 class Holdings(NamedTuple):

@@ -42,6 +42,14 @@ def test_a_manager_that_is_gone_is_logged_and_no_more(tmp_path, caplog):
     assert "cannot tell the service manager READY=1" in caplog.text
 
 
+@pytest.mark.parametrize(
+    "address", ["nowhere", "@", "@nobody is here", "/" + 200 * "x", "/dev/null", "vsock:2:1234", "\udcff"]
+)
+def test_an_address_that_is_none_is_logged_and_no_more(address, caplog):
+    ServiceManager({"NOTIFY_SOCKET": address}).notify("READY=1")
+    assert "cannot tell the service manager READY=1" in caplog.text
+
+
 def test_a_manager_that_does_not_listen_does_not_block_us(manager, caplog):
     ours = ServiceManager({"NOTIFY_SOCKET": manager.getsockname()})
     for _ in range(10_000):
@@ -57,6 +65,9 @@ def test_a_manager_that_does_not_listen_does_not_block_us(manager, caplog):
         ({"WATCHDOG_USEC": "3000000"}, 3 * SECOND_NS),
         ({"WATCHDOG_USEC": "3000000", "WATCHDOG_PID": str(os.getpid())}, 3 * SECOND_NS),
         ({"WATCHDOG_USEC": "3000000", "WATCHDOG_PID": "1"}, 0),
+        ({"WATCHDOG_USEC": "3000000", "WATCHDOG_PID": "us"}, 0),
+        ({"WATCHDOG_PID": str(os.getpid())}, 0),
+        ({"WATCHDOG_USEC": "-1"}, 0),
         ({"WATCHDOG_USEC": "often"}, 0),
     ],
 )
