@@ -6,7 +6,7 @@ from contextlib import nullcontext
 
 import pytest
 from helpers import DEADLINE_S, Background, Stage
-from pretend_world import Plain, tell
+from pretend_world import Failing, Plain, tell
 
 from uio_workloop import (
     AbortedError,
@@ -116,6 +116,23 @@ def test_a_driver_is_stopped_as_soon_as_its_interrupt_source_finds_the_device_go
         driver.device.leave()
         fence(host.loop)
         assert (host.drivers, driver.life) == ((), ["start", "stop"])
+
+
+def test_what_a_driver_does_itself_about_a_departure_is_left_to_it(world):
+    class Own(Plain):
+        def start(self, device) -> None:
+            super().start(device)
+            self.source.on_terminated = lambda sender: self.note("terminated")
+
+    device = world.add()
+    with DriverHost([Own]) as host:
+        (driver,) = host.drivers
+        world.remove(device)
+        driver.device.leave()
+        fence(host.loop)
+        assert driver.life == ["start", "terminated"]
+        tell(host, "remove", device)
+    assert driver.life == ["start", "terminated", "stop"]
 
 
 def test_a_stop_that_finds_the_device_gone_is_not_reported(world, caplog):
@@ -236,6 +253,18 @@ def test_what_a_driver_acquires_is_left_in_reverse_order_the_device_last(world, 
         device = driver.device
     assert order == [("b", True), ("a", True)]
     assert device._fd < 0
+
+
+def test_a_driver_that_failed_to_start_acquires_nothing_more(world):
+    class Late(Failing):
+        def start(self, device) -> None:
+            failed.append(self)
+            super().start(device)
+
+    failed = []
+    world.add()
+    with DriverHost([Late]), pytest.raises(LifecycleError, match="cannot acquire something for Late: it is gone"):
+        failed[0].acquire(nullcontext())
 
 
 def test_acquiring_is_for_drivers_that_start_or_run(world):
