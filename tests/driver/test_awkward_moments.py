@@ -38,26 +38,26 @@ def running(host):
 # Scores
 
 
-@pytest.mark.parametrize("score", [0, -3, True])
+@pytest.mark.parametrize("score", [0, -3])
 def test_any_score_is_a_yes(world, score):
     world.add()
     with DriverHost([probing(score)]) as host:
         assert len(host.drivers) == 1
 
 
-@pytest.mark.parametrize("score", ["high", 1.5, float("nan"), object()])
+@pytest.mark.parametrize("score", ["high", 1.5, float("nan"), True])
 def test_what_is_no_score_is_reported_and_counts_as_a_no(world, work_loop, caplog, score):
     world.add()
     with DriverHost([probing(score), Plain], loop=work_loop) as host:
         assert [type(driver) for driver in host.drivers] == [Plain]
         assert len(work_loop.event_sources) == 4  # two of the host, the driver's gate and interrupt
-    assert f"Scores{score} could not look at 0000:00:04.0" in caplog.messages
+    assert any(each.startswith(f"Scores{score} could not look at 0000:00:04.0: probe()") for each in caplog.messages)
 
 
 def test_a_driver_that_cannot_be_made_is_reported_and_counts_as_a_no(world, caplog):
     class Demanding(Plain):
-        def __init__(self, what) -> None:
-            pass
+        def __init__(self) -> None:
+            raise ZeroDivisionError("a bug in a constructor")
 
     world.add()
     with DriverHost([Demanding, Plain]) as host:
