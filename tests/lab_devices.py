@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from uio_workloop import UioDevice
+from uio_workloop._linux import pci
 from uio_workloop.testing.lab import guest
 
 LINE = 7  # of the simulated GPIO chip; any free one
@@ -108,6 +109,16 @@ def unanswered(address: str) -> int:
     number = Path(f"/sys/bus/pci/devices/{address}/irq").read_text().strip()
     words = Path(f"/proc/irq/{number}/spurious").read_text().split()
     return int(words[words.index("unhandled") + 1])
+
+
+def run(*words: str) -> str:
+    """What a command printed; it has to succeed."""
+    return subprocess.run(words, check=True, capture_output=True, text=True).stdout
+
+
+def card_state(address: str) -> tuple[str | None, str]:
+    """Which driver has the card, and which alone may."""
+    return pci.driver(address), pci.driver_override(address)
 
 
 def write(path: str, text: str) -> None:

@@ -6,12 +6,15 @@ import os
 from collections.abc import Callable, Iterator
 
 import pytest
-from lab_devices import LINE, Dummy, load_dummy
+from lab_devices import LINE, Dummy, card_state, load_dummy, run
 
 from uio_workloop import GpioLine, PciDevice, Trigger
 from uio_workloop.testing.lab import guest
 
 MakeDummy = Callable[..., Dummy]
+Insert = Callable[..., str]
+
+FIRST_FREE_SLOT = 5
 
 
 @pytest.fixture
@@ -47,3 +50,27 @@ def gpio_line() -> Iterator[GpioLine]:
     with GpioLine.find(f"{guest.gpio_chip().name}:{LINE}") as line:
         yield line
     os.sched_setaffinity(0, had)
+
+
+@pytest.fixture
+def insert() -> Iterator[Insert]:
+    """Insert a card, its driver loaded before; it is pulled out in the end, and what it was attached to let go."""
+    inserted: list[str] = []
+
+    def make(card: str, module: str | None = None, **properties: object) -> str:
+        if module:
+            run("modprobe", module)
+        inserted.append(f"card{len(inserted)}")
+        return guest.insert(card, inserted[-1], f"{FIRST_FREE_SLOT + len(inserted) - 1:x}", **properties)
+
+    yield make
+    for each in reversed(inserted):
+        guest.unplug(each)
+
+
+@pytest.fixture
+def network_card(insert: Insert) -> str:
+    """A card on its kernel driver."""
+    address = insert("e1000", "e1000")
+    assert card_state(address) == ("e1000", "")
+    return address

@@ -6,60 +6,24 @@ import errno
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from lab_devices import card_state as state
+from lab_devices import run
 
 from uio_workloop import DeviceError, InterruptEventSource, NoInterruptError, PciDevice
 from uio_workloop._linux import pci
 from uio_workloop.testing.lab import guest
 
-SLOT = "5"
 DRIVER = "uio_pci_generic"
 BUSYBOX = str(guest.LAB_DIRECTORY / "busybox")
 STATUS = 0x08  # of an Intel 8254x network card, BAR 0
 FULL_DUPLEX = 1 << 0
 
 
-def run(*words: str) -> str:
-    return subprocess.run(words, check=True, capture_output=True, text=True).stdout
-
-
-def state(address: str) -> tuple[str | None, str]:
-    """Who has the card, and who may."""
-    return pci.driver(address), pci.driver_override(address)
-
-
 def network_interface(address: str) -> str:
     return os.listdir(f"{pci.DEVICES}/{address}/net")[0]
-
-
-@pytest.fixture
-def insert():
-    """Insert a card, its driver loaded before; it is pulled out in the end, and what it was attached to let go."""
-    inserted = []
-
-    def make(card: str, module: str | None = None, **properties: object) -> str:
-        if module:
-            run("modprobe", module)
-        inserted.append(f"card{len(inserted)}")
-        slot = f"{int(SLOT, 16) + len(inserted) - 1:x}"
-        return guest.insert(card, inserted[-1], slot, **properties)
-
-    yield make
-    for each in reversed(inserted):
-        guest.unplug(each)
-
-
-Insert = Callable[..., str]
-
-
-@pytest.fixture
-def network_card(insert) -> str:
-    address = insert("e1000", "e1000")
-    assert state(address) == ("e1000", "")
-    return address
 
 
 @pytest.fixture

@@ -13,20 +13,8 @@ from uio_workloop import DeviceGoneError, MapError, PciDevice, RegisterError, Ui
 from uio_workloop._linux import pci
 from uio_workloop.testing.lab import guest
 
-COMMAND, BUS_MASTER, INTERRUPT_LINE, SCRATCH_WIDTH = 0x04, 1 << 2, 0x3C, 4
-
-
-@pytest.fixture
-def insert():
-    inserted = []
-
-    def make(card: str) -> str:
-        inserted.append(f"card{len(inserted)}")
-        return guest.insert(card, inserted[-1], f"{5 + len(inserted) - 1:x}")
-
-    yield make
-    for each in reversed(inserted):
-        guest.unplug(each)
+COMMAND, BUS_MASTER, INTERRUPT_LINE = 0x04, 1 << 2, 0x3C
+MEMORY_AND_PORTS = 0b11
 
 
 def test_a_card_says_what_it_is(cards):
@@ -133,6 +121,16 @@ def test_bars_smaller_than_a_page_are_found_inside_it(insert, show):
     show(f"BARs of 256 bytes at {offsets[0]:#x} and {offsets[1]:#x} in one page: {address.hex(':')}, {version:#06x}")
     assert address[:3] == bytes.fromhex("525400")  # how QEMU's network addresses begin
     assert version & 0xFF in (0x01, 0x02)
+
+
+def test_a_card_that_is_bound_answers_in_memory_and_in_ports_whatever_it_was_told_before(insert):
+    address = insert("rtl8139")
+    with open(f"{pci.DEVICES}/{address}/config", "r+b", buffering=0) as config:
+        config.seek(COMMAND)
+        config.write(b"\0\0")  # neither ports nor memory
+    with PciDevice.bind(address) as card:
+        assert card.config.read16(COMMAND) & MEMORY_AND_PORTS == MEMORY_AND_PORTS
+        assert card.bar(1).read32(0) == card.bar(0).read32(0) != 0xFFFFFFFF
 
 
 def test_a_card_that_left_says_so_in_configuration_space(insert):

@@ -122,10 +122,40 @@ def process_name(pid: int) -> str:
 
 def interfaces_up(directory: str) -> list[str]:
     """The network interfaces of the device, or of those that sit on it, that are up."""
+    interfaces = [
+        where for where, _, files in os.walk(os.path.realpath(directory)) if {"ifindex", "flags"} <= set(files)
+    ]
+    return [os.path.basename(each) for each in interfaces if _is_up(each)]
+
+
+def _is_up(interface: str) -> bool:
+    try:
+        return bool(int(_read(f"{interface}/flags"), 16) & IFF_UP)
+    except OSError:  # it left while we looked
+        return False
+
+
+def has_interfaces_elsewhere(directory: str) -> bool:
+    """Whether a network interface of the device is in another network namespace.
+
+    Of those sysfs shows the directory they would be in, empty; once there is no interface, that goes, too.
+    """
+    return any(
+        os.path.basename(where) == "net" and not names for where, names, _ in os.walk(os.path.realpath(directory))
+    )
+
+
+def keyboards(directory: str) -> list[str]:
+    """The names of the keyboards on the device that type into the kernel's own terminals.
+
+    Source: input_devices_seq_show in drivers/input/input.c. Of what has keys, sysrq takes real keyboards alone.
+    """
+    below = os.path.realpath(directory).removeprefix("/sys") + "/"
     found = []
-    for where, _, files in os.walk(os.path.realpath(directory)):
-        if {"ifindex", "flags"} <= set(files) and int(_read(f"{where}/flags"), 16) & IFF_UP:
-            found.append(os.path.basename(where))
+    for paragraph in _read_if_there("/proc/bus/input/devices").split("\n\n"):
+        parts = {line[0]: line[3:].partition("=")[2] for line in paragraph.splitlines() if line[1:3] == ": "}
+        if {"kbd", "sysrq"} <= set(parts.get("H", "").split()) and parts.get("S", "").startswith(below):
+            found.append(parts.get("N", "").strip('"'))
     return found
 
 
@@ -145,10 +175,7 @@ def shared_directories(directory: str) -> list[str]:
 
 def consoles() -> list[str]:
     """The terminals that the kernel's own messages go to, as `ttyS0`."""
-    try:
-        return _read("/sys/class/tty/console/active").split()
-    except OSError:
-        return []
+    return _read_if_there("/sys/class/tty/console/active").split()
 
 
 def lock_holder(fd: int) -> int | None:
@@ -165,3 +192,10 @@ def lock_holder(fd: int) -> int | None:
 def _read(path: str) -> str:
     with open(path) as file:
         return file.read().strip()
+
+
+def _read_if_there(path: str) -> str:
+    try:
+        return _read(path)
+    except OSError:
+        return ""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 
-from uio_workloop._linux import pci
+from uio_workloop._linux import pci, usage
 from uio_workloop.clock import SECOND_NS, Deadline
 from uio_workloop.devices.pci_use import uses_of
 from uio_workloop.errors import DeviceError, DeviceGoneError, NoInterruptError, PrivilegeError
@@ -18,8 +19,48 @@ from uio_workloop.errors import DeviceError, DeviceGoneError, NoInterruptError, 
 DRIVER = "uio_pci_generic"
 MOST_LISTED = 3
 PLUGGED_IN_NS = SECOND_NS  # for the kernel to finish with a new card; the price is that a refusal takes as long
+OTHERS_NS = 10 * SECOND_NS  # for another program to finish with the card
 PAUSE_S = 0.01
 _WHERE_MODPROBE_IS = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
+
+
+@contextmanager
+def exclusive(address: str) -> Iterator[None]:
+    """Nobody else who comes this way changes the driver of the function during the `with` block.
+
+    Two who take a card at once would each find the other's traces, and neither would give it back.
+
+    Raises:
+        DeviceError: somebody else is at it for too long; the sentence says who.
+    """
+    try:
+        fd = os.open(f"{pci.DEVICES}/{address}/driver_override", os.O_WRONLY | os.O_CLOEXEC)
+    except (PermissionError, FileNotFoundError):  # nothing can be changed by somebody who may not, or of what has left
+        yield
+        return
+    try:
+        _lock(fd, address)
+        yield
+    finally:
+        os.close(fd)
+
+
+def _lock(fd: int, address: str) -> None:
+    deadline = Deadline.after(OTHERS_NS)
+    while True:
+        expired = deadline.expired
+        try:
+            return fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if expired:
+                pid = usage.lock_holder(fd)
+                who = "another program" if pid is None else f"process {pid} ({usage.process_name(pid)})"
+                raise DeviceError(
+                    f"cannot change the driver of PCI device {address}: {who} is at it; try again when that is done",
+                    code=errno.EBUSY,
+                    path=address,
+                ) from None
+        time.sleep(PAUSE_S)
 
 
 class PciBinding:
@@ -28,6 +69,7 @@ class PciBinding:
     Through `driver_override`, which is about this one function; `new_id` would be about every card of its kind, and
     would stay.
 
+    Context: any thread, inside `exclusive`; `undo` too.
     Raises (construction): see `PciDevice.bind`; nothing is changed then.
     Source: Documentation/ABI/testing/sysfs-bus-pci.
     """
@@ -38,27 +80,40 @@ class PciBinding:
         self._previous: str | None = None
         if pci.uio_nodes(address):
             return  # whoever bound it wants it so
-        if not force:
-            _check_unused(address)
-        _check_interrupt(address)
-        _load_driver(address)
+        self._do("look at its use", lambda: self._check(force))
         if pci.driver(address) == DRIVER:
             return  # somebody's driver_override waited for it to be loaded
         with ExitStack() as steps:
             self._take(steps)
             self._undo = steps.pop_all()
 
+    def _check(self, force: bool) -> None:
+        if not force:
+            _check_unused(self._address)
+        _check_interrupt(self._address)
+        _load_driver(self._address)
+
     def _take(self, steps: ExitStack) -> None:
-        """Undone in reverse order; the previous driver can come back only once no override forbids it."""
+        """Undone in reverse order; the previous driver can come back only once no override forbids it.
+
+        The override comes first, so that it tells of us whenever the program is killed: see `release`.
+        """
         address, previous, override = self._address, pci.driver(self._address), pci.driver_override(self._address)
+        if previous and override == DRIVER:
+            override = ""  # it was left by a program that was killed before it took the card
         self._previous = previous
-        if previous:
-            self._do(f"take it from {previous}", lambda: pci.unbind(address, previous))
-            steps.callback(self._do, f"give it back to {previous}", lambda: pci.bind(address, previous))
+        steps.callback(self._give_back)
         self._do("write its driver_override", lambda: pci.set_driver_override(address, DRIVER))
         steps.callback(self._do, "write its driver_override", lambda: pci.set_driver_override(address, override))
+        if previous:
+            self._do(f"take it from {previous}", lambda: pci.unbind(address, previous))
         self._do(f"give it to {DRIVER}", lambda: _bind(address))
         steps.callback(self._do, f"take it from {DRIVER}", lambda: _unbind(address))
+
+    def _give_back(self) -> None:
+        previous = self._previous
+        if previous and pci.driver(self._address) is None:
+            self._do(f"give it back to {previous}", lambda: pci.bind(self._address, previous))
 
     def undo(self) -> None:
         """Give the function back to the driver it was taken from; if there was none, to none. Twice is fine.
@@ -75,6 +130,8 @@ class PciBinding:
     def _do(self, attempt: str, step: Callable[[], None]) -> None:
         try:
             step()
+        except DeviceError:
+            raise
         except OSError as error:
             raise _refused(self._address, attempt, error) from error
 
@@ -82,15 +139,21 @@ class PciBinding:
 def release(address: str) -> None:
     """Take a function from uio_pci_generic and have the kernel choose a driver for it.
 
+    Also one that uio_pci_generic was to have, and that was left without a driver, as by a program killed in between.
+
     Raises:
         DeviceError: the kernel refuses; the sentence says what.
         PrivilegeError: this user may not.
     """
-    if not pci.exists(address) or pci.driver(address) != DRIVER:
+    if not pci.exists(address):
         return
     try:
-        _unbind(address)
-        if pci.driver_override(address) == DRIVER:
+        driver, reserved = pci.driver(address), pci.driver_override(address) == DRIVER
+        if driver not in (DRIVER, None) or (driver is None and not reserved):
+            return
+        if driver is not None:
+            _unbind(address)
+        if reserved:
             pci.set_driver_override(address, "")
         pci.probe_drivers(address)
     except OSError as error:

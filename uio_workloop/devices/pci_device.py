@@ -21,7 +21,7 @@ from uio_workloop.devices.names import (
     resolve,
     shown,
 )
-from uio_workloop.devices.pci_binding import PciBinding, release
+from uio_workloop.devices.pci_binding import PciBinding, exclusive, release
 from uio_workloop.devices.pci_config import PciConfig
 from uio_workloop.devices.uio_device import UioDevice
 from uio_workloop.errors import BadArgumentError, DeviceError, DeviceGoneError, MapError
@@ -80,9 +80,9 @@ class PciDevice:
     def bind(cls, name: str, *, force: bool = False) -> PciDevice:
         """Give a card to uio_pci_generic and open it. Closing it gives it back to the driver it had.
 
-        A card that is on a UIO driver already is opened as it is, and stays there. One whose program died before it
-        could give it back is such a card: `unbind` frees it. The module uio_pci_generic is loaded if need be, and stays
-        loaded.
+        A card that is on a UIO driver already is opened as it is, and stays there; if another program bound it, until
+        that one closes it. The card of a program that died before it could give it back is freed by
+        `PciDevice.bind(name).unbind()`. The module uio_pci_generic is loaded if need be, and stays loaded.
 
         Args:
             name: as `find`.
@@ -98,13 +98,14 @@ class PciDevice:
         address = _address_of(name)
         if not pci.exists(address):
             raise not_found(PciAddress(address), udev.pci_entries(), WHAT)
-        binding = PciBinding(address, force=force)
-        try:
-            card = cls(address)
-        except BaseException:
-            binding.undo()
-            raise
-        card._binding = binding
+        with exclusive(address):
+            binding = PciBinding(address, force=force)
+            try:
+                card = cls(address)
+            except BaseException:
+                binding.undo()
+                raise
+            card._binding = binding
         return card
 
     def unbind(self) -> None:
@@ -117,7 +118,8 @@ class PciDevice:
             PrivilegeError: it takes root.
         """
         self.close()
-        release(self.address)
+        with exclusive(self.address):
+            release(self.address)
 
     @classmethod
     def list(cls) -> dict[str, str]:
@@ -239,7 +241,8 @@ class PciDevice:
         self._uio.close()
         binding, self._binding = self._binding, None
         if binding is not None:
-            binding.undo()
+            with exclusive(self.address):
+                binding.undo()
 
     def __enter__(self) -> PciDevice:
         return self

@@ -28,7 +28,10 @@ def uses_of(address: str) -> list[str]:
     nodes = usage.nodes_below(directory)
     found = [f"network interface {name} is up" for name in usage.interfaces_up(directory)]
     found += [f"shared directory {name!r} may be mounted" for name in usage.shared_directories(directory)]
+    if usage.has_interfaces_elsewhere(directory):
+        found.append("its network interface is in another network namespace, as of a container")
     found += [use for node in nodes if node.is_block and (use := _use_of_disk(node))]
+    found += [f"keyboard {name} is on it" for name in usage.keyboards(directory)]
     consoles = usage.consoles()
     found += [f"{node.path} is the console" for node in nodes if os.path.basename(node.path) in consoles]
     found += [f"{node.path} is open in process {pid} ({name})" for node, pid, name in usage.openers(nodes)]
