@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from typing import ClassVar
 
 import pytest
 
@@ -15,6 +16,7 @@ from uio_workloop import (
     UioDevice,
     find_device,
 )
+from uio_workloop.devices import udev
 from uio_workloop.devices.names import (
     Entry,
     GpioName,
@@ -72,7 +74,7 @@ def test_what_was_parsed_is_written_so_that_it_is_parsed_again(value):
         ("", "'' names no device: write /dev/uio0, uio:NAME, pci:0000:00:04.0, 1234:11e8"),
         ("foo", "'foo' names no device: write /dev/uio0"),
         ("gpiochip0:x", "'gpiochip0:x' names no device: write"),
-        ("gpiochip0", "'gpiochip0' names no device: write .* gpiochip0:17, gpio:LABEL/17 or gpio:LINE_NAME"),
+        ("gpio:", "'gpio:' names no device: write .* gpiochip0:17, gpio:LABEL/17 or gpio:LINE_NAME"),
         ("irq:x", "'irq:x' names no device: write .*irq:39"),
         ("irq:-1", "names no device"),
         ("udev:ID_PATH", "'udev:ID_PATH' names no device: write .*udev:PROPERTY=VALUE"),
@@ -82,6 +84,16 @@ def test_what_was_parsed_is_written_so_that_it_is_parsed_again(value):
         ("1234:11e8#0", r"names no device: write .*\(the second such card 1234:11e8#2\)"),
         ("00:04.0", "begins with its domain, so perhaps pci:0000:00:04.0; write"),
         ("pci:00:1F.0", "perhaps pci:0000:00:1f.0; write"),
+        ("0:00:04.0", "perhaps pci:0000:00:04.0; write"),
+        ("pci:1234:11E8", "perhaps 1234:11e8; write"),
+        ("0x1234:0x11e8#2", "perhaps 1234:11e8#2; write"),
+        ("0000:00:04.0 ", "perhaps pci:0000:00:04.0; write"),
+        ("UIO0", "perhaps /dev/uio0; write"),
+        ("gpiochip4", "that is a GPIO chip, and a line of it is perhaps gpiochip4:17; write"),
+        ("/dev/gpiochip4", "that is a GPIO chip, and a line of it is perhaps gpiochip4:17; write"),
+        ("irq:" + 5000 * "9", "names no device: write"),
+        ("1234:11e8#" + 5000 * "9", "names no device: write"),
+        ("gpiochip0:" + 5000 * "9", "names no device: write"),
         ("udv:A=b", "perhaps udev:A=b; write"),
         ("GPIO:LED", "perhaps gpio:LED; write"),
     ],
@@ -94,12 +106,19 @@ def test_what_is_no_name_is_told_how_names_look(name, sentence):
 @pytest.mark.parametrize(
     ("find", "name", "sentence"),
     [
-        (UioDevice.find, "1234:11e8", "'1234:11e8' names a PCI device, not a UIO device; find_device opens any kind"),
-        (UioDevice.find, "gpiochip0:1", "names a GPIO line, not a UIO device"),
-        (PciDevice.find, "/dev/uio0", "names a UIO device, not a PCI device"),
+        (
+            UioDevice.find,
+            "1234:11e8",
+            "'1234:11e8' names a PCI device, not a UIO device: PciDevice.find opens it; find_device",
+        ),
+        (UioDevice.find, "gpiochip0:1", "names a GPIO line, not a UIO device: GpioLine.find opens it"),
+        (PciDevice.find, "/dev/uio0", "names a UIO device, not a PCI device: UioDevice.find opens it"),
         (PciDevice.bind, "uio:edu", "names a UIO device, not a PCI device"),
         (PciDevice.find, "edu", "'edu' names no device"),
-        (GpioLine.find, "17", "'17' names no"),
+        (GpioLine.find, "17", "'17' names no GPIO line: write"),
+        (GpioLine.find, "uio0", "'uio0' names a UIO device, not a GPIO line: UioDevice.find opens it"),
+        (GpioLine.find, "1234:11e8", "names a PCI device, not a GPIO line: PciDevice.find opens it"),
+        (GpioLine.find, "irq:39", "names a UIO device by its interrupt, not a GPIO line: find_device opens it$"),
         (find_device, "foo", "'foo' names no device"),
     ],
 )
@@ -185,6 +204,67 @@ def test_a_long_list_is_cut_short():
 def test_a_device_that_is_not_there_is_named_with_a_way_out(name, sentence):
     with pytest.raises(DeviceNotFoundError, match=sentence):
         find_device(name)
+
+
+def test_udevs_own_properties_are_missed_where_udevd_does_not_run(monkeypatch):
+    note = "; udevd does not run here, so there are the kernel's own properties alone"
+    for runs in (False, True):
+        monkeypatch.setattr(udev, "udev_runs", lambda runs=runs: runs)
+        with pytest.raises(DeviceNotFoundError, match="there is no UIO device udev:ID_PATH=x; ") as refused:
+            find_device("udev:ID_PATH=x")
+        assert str(refused.value).endswith(note) is not runs
+        with pytest.raises(DeviceNotFoundError) as refused:
+            find_device("of:no-such")
+        assert not str(refused.value).endswith(note)
+
+
+class Leaving:
+    """A device as pyudev has it, which leaves while it is looked at."""
+
+    sys_path = "/sys/devices/none"
+    sys_number = "7"
+    subsystem = "pci"
+    properties: ClassVar[dict[str, str]] = {}
+
+    def __init__(self, sys_name: str, name: str | None = None) -> None:
+        self.sys_name = sys_name
+        self.attributes = self
+        self._name = name
+
+    @property
+    def parent(self):
+        return Leaving("ffff:00:00.0")
+
+    def asstring(self, key):
+        if self._name is None:
+            raise KeyError(key)
+        return self._name
+
+
+class Context:
+    def __init__(self, *devices: Leaving) -> None:
+        self._devices = devices
+
+    def list_devices(self, subsystem):
+        return self._devices
+
+
+@pytest.mark.parametrize("name", [None, "uio_pci_generic"])
+def test_a_device_that_leaves_while_the_list_is_made_is_not_on_it(monkeypatch, name):
+    monkeypatch.setattr(udev, "_context", lambda: Context(Leaving("uio7", name)))
+    assert UioDevice.list() == {}
+    assert udev.pci_entries() == []
+
+
+def test_cards_are_counted_in_order_of_address_in_every_domain(monkeypatch):
+    addresses = ["ffff:00:00.0", "10000:00:00.0", "0000:0a:00.0", "0000:00:1f.7"]
+    monkeypatch.setattr(udev, "_context", lambda: Context(*map(Leaving, addresses)))
+    for name, answer in {"identity": ("1234", "11e8"), "driver": None}.items():
+        monkeypatch.setattr(udev.pci, name, lambda address, answer=answer: answer)
+    in_order = ["0000:00:1f.7", "0000:0a:00.0", "ffff:00:00.0", "10000:00:00.0"]
+    assert list(PciDevice.list()) == in_order
+    third = resolve(parse("1234:11e8#3"), udev.pci_entries(), "PCI device")
+    assert third.key == "ffff:00:00.0"
 
 
 def test_a_card_that_is_not_there_cannot_be_bound():

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from helpers import DEADLINE_S, Background, attach
-from lab_devices import Dummy, write
+from lab_devices import Dummy, rebind_dummy, write
 from lab_devices import EduRegisters as Edu
 
 from uio_workloop import (
@@ -181,3 +181,49 @@ def test_a_blocking_wait_ends_when_the_device_leaves(dummy):
     dummy.unbind()
     with pytest.raises(DeviceGoneError, match="has left"):
         waiter.result()
+
+
+# Without a source, which would notice
+
+
+def test_a_wait_for_a_register_ends_when_its_card_is_pulled_out(cards, show):
+    registers = cards[1].bar(0)
+    never = ~registers.read32(Edu.LIVENESS) & 1
+    waiting = Background(registers.wait_until, Edu.LIVENESS, 1, never, 100 * 10**9)
+    write("/sys/bus/pci/drivers/uio_pci_generic/unbind", cards[1].address)  # its registers still answer
+    with pytest.raises(DeviceGoneError, match="has left") as left:
+        waiting.result()
+    show(f"unbound during a wait: {left.value}")
+    with pytest.raises(DeviceGoneError, match="has left"):
+        registers.read32(Edu.IDENTITY)
+    guest.bind_to_uio(cards[1].address)
+
+
+LOOKS = {
+    "event_count": lambda device: device.event_count,
+    "wait": lambda device: device.wait(0),
+    "source": lambda device: InterruptEventSource(device, lambda sender, count: None),
+}
+LOOKS_AT_A_CARD = LOOKS | {"bar": lambda card: card.bar(0), "config": lambda card: card.config}
+LOOKS_AT_A_DEVICE = LOOKS | {"map": lambda device: device.map(0), "maps": lambda device: device.maps}
+
+
+@pytest.mark.parametrize("look", LOOKS_AT_A_CARD)
+def test_whatever_notices_that_a_card_has_left_ends_its_registers(cards, look):
+    registers, config = cards[1].bar(0), cards[1].config
+    write("/sys/bus/pci/drivers/uio_pci_generic/unbind", cards[1].address)
+    with pytest.raises(DeviceGoneError, match="has left"):
+        LOOKS_AT_A_CARD[look](cards[1])
+    for access in (lambda: registers.read32(0), lambda: registers.big_endian.write64(0, 0), lambda: config.read8(0)):
+        with pytest.raises(DeviceGoneError, match="has left"):
+            access()
+    guest.bind_to_uio(cards[1].address)
+
+
+@pytest.mark.parametrize("look", LOOKS_AT_A_DEVICE)
+def test_a_device_that_took_the_place_of_another_is_not_that(dummy, look):
+    rebind_dummy(0)
+    with pytest.raises(DeviceGoneError, match="has left"):
+        LOOKS_AT_A_DEVICE[look](dummy.device)
+    with pytest.raises(DeviceGoneError, match="has left"):
+        dummy.registers.read64(0)

@@ -53,10 +53,9 @@ def program(script: str, *arguments: str) -> subprocess.Popen[str]:
 def test_two_programs_that_bind_one_card_over_and_over_leave_it_to_its_driver(card_on_its_driver, show):
     programs = [program(TURNS, card_on_its_driver) for _ in range(2)]
     complaints = "".join(each.communicate()[0] for each in programs)
-    show(
-        f"two programs bound {card_on_its_driver} 5 times each: {card_state(card_on_its_driver)}, complaints: {complaints!r}"
-    )
-    assert card_state(card_on_its_driver) == ("8139cp", "")
+    left = card_state(card_on_its_driver)
+    show(f"two programs, 5 times each: left as {left}, complaints: {complaints!r}")
+    assert left == ("8139cp", "")
     assert "Traceback" not in complaints
     assert "give it back" not in complaints
 

@@ -27,10 +27,10 @@ LONG_NS = int(DEADLINE_S * SECOND_NS)
 class Watched(Registers):
     """Registers that count the reads, and say when the first is over."""
 
-    def __init__(self) -> None:
+    def __init__(self, check_present=lambda: None) -> None:
         fd = os.memfd_create("registers")
         os.ftruncate(fd, mmap.PAGESIZE)
-        super().__init__(mmap.mmap(fd, mmap.PAGESIZE), "card BAR 0", 0, 0x100)
+        super().__init__(mmap.mmap(fd, mmap.PAGESIZE), "card BAR 0", 0, 0x100, check_present)
         os.close(fd)
         self.reads = 0
         self.looked = threading.Event()
@@ -180,3 +180,32 @@ def test_both_byte_orders_end_with_the_device(registers):
             access()
     assert "unusable" in repr(view)
     assert "unusable" in repr(registers)
+
+
+@pytest.mark.parametrize("order", ["little_endian", "big_endian"])
+def test_a_wait_asks_between_two_looks_whether_the_device_is_still_there(order):
+    asked = []
+
+    def check_present() -> None:
+        asked.append(registers.reads)
+        if len(asked) == 3:
+            raise DeviceGoneError("the card has left")
+
+    registers = Watched(check_present)
+    with pytest.raises(DeviceGoneError, match="the card has left"):
+        getattr(registers, order).wait_until(0x20, 1, 1, LONG_NS)
+    assert asked == [1, 2, 3]
+    registers.write32(0x20, 0xFFFFFFFF)
+    assert getattr(registers, order).wait_until(0x20, 1, 1, LONG_NS)
+    assert len(asked) == 3, "what is there at once costs no question"
+    registers.invalidate(lambda: ClosedError("the card is closed"))
+
+
+def test_a_wait_for_a_device_that_left_says_so_even_at_its_deadline():
+    def check_present() -> None:
+        raise DeviceGoneError("the card has left")
+
+    registers = Watched(check_present)
+    with pytest.raises(DeviceGoneError):
+        registers.wait_until(0x20, 1, 1, 0)
+    registers.invalidate(lambda: ClosedError("the card is closed"))

@@ -13,7 +13,6 @@ from uio_workloop.devices.names import (
     PciIdentity,
     UdevProperty,
     parse,
-    resolve,
 )
 from uio_workloop.devices.pci_device import PciDevice
 from uio_workloop.devices.uio_device import UioDevice
@@ -50,5 +49,5 @@ def _find_either(wanted: IrqNumber | OfNode | UdevProperty) -> UioDevice | PciDe
     on_no_uio_driver = [entry for entry in udev.pci_entries() if str(wanted) in entry.names]
     if on_no_uio_driver and not any(str(wanted) in entry.names for entry in uio_entries):
         return PciDevice.find(str(wanted))  # which says what to do about it
-    entry = resolve(wanted, uio_entries, "UIO device")
+    entry = udev.resolve(wanted, uio_entries, "UIO device")
     return UioDevice(entry.key) if entry.pci_address is None else PciDevice(entry.pci_address)

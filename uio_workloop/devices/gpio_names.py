@@ -10,11 +10,10 @@ from __future__ import annotations
 import difflib
 import errno
 from collections import Counter
-from contextlib import suppress
 from dataclasses import dataclass
 
 from uio_workloop.devices.gpio_chip import GpioChip, chip_names
-from uio_workloop.devices.names import GpioName, GpioOffset, parse, shown
+from uio_workloop.devices.names import GpioName, GpioOffset, parse, shown, wrong_kind
 from uio_workloop.errors import BadArgumentError, DeviceError, DeviceGoneError, DeviceNotFoundError, PrivilegeError
 
 PREFIX = "gpio:"
@@ -67,14 +66,16 @@ def resolve(name: str) -> tuple[str, int]:
 
 
 def _parse(name: str) -> GpioOffset | GpioName:
-    with suppress(BadArgumentError):  # which would tell of every other kind of device, too
+    try:
         parsed = parse(name)
-        if isinstance(parsed, GpioOffset | GpioName):
-            return parsed
-    raise BadArgumentError(
-        f"{shown(name)} names no GPIO line: write chip and offset as gpiochip0:17, or what stays when chips are "
-        "renumbered: gpio:LABEL/17 or gpio:LINE_NAME"
-    )
+    except BadArgumentError:  # which tells of every other kind of device, too
+        raise BadArgumentError(
+            f"{shown(name)} names no GPIO line: write chip and offset as gpiochip0:17, or what stays when chips are "
+            "renumbered: gpio:LABEL/17 or gpio:LINE_NAME"
+        ) from None
+    if isinstance(parsed, GpioOffset | GpioName):
+        return parsed
+    raise wrong_kind(name, parsed, "a GPIO line")
 
 
 def choose(wanted: str, lines: list[Line]) -> Line:

@@ -28,6 +28,7 @@ class UioNode:
 
     path: str
     kind: ClassVar[str] = "a UIO device"
+    opener: ClassVar[str] = "UioDevice.find"
 
     def __str__(self) -> str:
         return self.path
@@ -39,6 +40,7 @@ class UioName:
 
     name: str
     kind: ClassVar[str] = "a UIO device"
+    opener: ClassVar[str] = "UioDevice.find"
 
     def __str__(self) -> str:
         return f"uio:{self.name}"
@@ -50,6 +52,7 @@ class PciAddress:
 
     address: str
     kind: ClassVar[str] = "a PCI device"
+    opener: ClassVar[str] = "PciDevice.find"
 
     def __str__(self) -> str:
         return f"pci:{self.address}"
@@ -63,6 +66,7 @@ class PciIdentity:
     device: str
     which: int = 1
     kind: ClassVar[str] = "a PCI device"
+    opener: ClassVar[str] = "PciDevice.find"
 
     def __str__(self) -> str:
         return f"{self.vendor}:{self.device}" + (f"#{self.which}" if self.which > 1 else "")
@@ -74,6 +78,7 @@ class IrqNumber:
 
     number: int
     kind: ClassVar[str] = "a UIO device by its interrupt"
+    opener: ClassVar[str] = "find_device"
 
     def __str__(self) -> str:
         return f"irq:{self.number}"
@@ -85,6 +90,7 @@ class OfNode:
 
     node: str
     kind: ClassVar[str] = "a device by its device-tree node"
+    opener: ClassVar[str] = "find_device"
 
     def __str__(self) -> str:
         return f"of:{self.node}"
@@ -97,6 +103,7 @@ class UdevProperty:
     key: str
     value: str
     kind: ClassVar[str] = "a device by a udev property"
+    opener: ClassVar[str] = "find_device"
 
     def __str__(self) -> str:
         return f"udev:{self.key}={self.value}"
@@ -109,6 +116,7 @@ class GpioOffset:
     chip: str
     offset: int
     kind: ClassVar[str] = "a GPIO line"
+    opener: ClassVar[str] = "GpioLine.find"
 
     def __str__(self) -> str:
         return f"{self.chip}:{self.offset}"
@@ -123,6 +131,7 @@ class GpioName:
 
     line: str
     kind: ClassVar[str] = "a GPIO line"
+    opener: ClassVar[str] = "GpioLine.find"
 
     def __str__(self) -> str:
         return f"gpio:{self.line}"
@@ -132,8 +141,9 @@ Name = UioNode | UioName | PciAddress | PciIdentity | IrqNumber | OfNode | UdevP
 
 _GPIO_OFFSET = re.compile(r"(?:/dev/)?(gpiochip[0-9]+):([0-9]{1,9})")  # longer numbers are no number of anything
 _ADDRESS = re.compile(r"[0-9a-f]{4,}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]", re.IGNORECASE)
-_SHORT_ADDRESS = re.compile(r"(?:pci:)?([0-9a-f]{2}:[0-9a-f]{2}\.[0-7])", re.IGNORECASE)
-_IDENTITY = re.compile(r"([0-9a-f]{4}):([0-9a-f]{4})(?:#([1-9][0-9]{0,8}))?", re.IGNORECASE)
+_CHIP = re.compile(r"(?:/dev/)?(gpiochip[0-9]+)/?")
+_SHORT_ADDRESS = re.compile(r"(?:pci:)?(?:0{1,3}:)?([0-9a-f]{2}:[0-9a-f]{2}\.[0-7])", re.IGNORECASE)
+_IDENTITY = re.compile(r"([0-9a-f]{4}):([0-9a-f]{4})(?:#([1-9][0-9]{0,5}))?", re.IGNORECASE)
 _NUMBER = re.compile(r"[0-9]{1,9}")
 _PROPERTY = re.compile(r"([^=]+)=(.+)")
 _NODE = re.compile(r"uio[0-9]+")
@@ -179,7 +189,7 @@ def _without_prefix(name: str) -> Name | None:
         return PciAddress(name.lower())
     if _NODE.fullmatch(name):
         return UioNode(f"/dev/{name}")
-    return UioNode(name) if "/" in name else None
+    return UioNode(name) if "/" in name and not _CHIP.fullmatch(name) else None
 
 
 def _uio(rest: str) -> Name | None:
@@ -221,6 +231,11 @@ def _advice(name: str) -> str:
     """What somebody who wrote that may have meant."""
     if match := _SHORT_ADDRESS.fullmatch(name):
         return f"a PCI address begins with its domain, so perhaps pci:0000:{match[1].lower()}; "
+    if match := _CHIP.fullmatch(name):
+        return f"that is a GPIO chip, and a line of it is perhaps {match[1]}:17; "
+    tidy = name.strip().lower().replace("0x", "").removeprefix("pci:")
+    if "/" not in tidy and (meant := _without_prefix(tidy)) is not None:
+        return f"perhaps {meant}; "
     prefix, colon, rest = name.partition(":")
     if (
         colon
@@ -229,6 +244,12 @@ def _advice(name: str) -> str:
     ):
         return f"perhaps {near[0]}:{rest}; "
     return ""
+
+
+def wrong_kind(name: str, wanted: Name, what: str) -> BadArgumentError:
+    """The error for a name that is one, but not of what is looked for, which is `what`: "a UIO device"."""
+    any_kind = "" if wanted.opener == "find_device" else "; find_device opens any kind"
+    return BadArgumentError(f"{shown(name)} names {wanted.kind}, not {what}: {wanted.opener} opens it{any_kind}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,8 @@ from uio_workloop.devices.names import (
     is_pci_address,
     not_found,
     parse,
-    resolve,
     shown,
+    wrong_kind,
 )
 from uio_workloop.devices.pci_binding import PciBinding, exclusive, release
 from uio_workloop.devices.pci_config import PciConfig
@@ -204,7 +204,7 @@ class PciDevice:
             raise MapError(f"cannot map {name}: {error.strerror}", path=path) from error
         finally:
             os.close(fd)
-        return Registers(mapping, name, bar.offset, bar.size)
+        return Registers(mapping, name, bar.offset, bar.size, self._uio.check_present)
 
     def _look_up_bar(self, index: int, name: str) -> pci.Bar:
         try:
@@ -256,8 +256,8 @@ def _address_of(name: str) -> str:
     if isinstance(wanted, PciAddress):
         return wanted.address
     if isinstance(wanted, PciIdentity | IrqNumber | OfNode | UdevProperty):
-        return resolve(wanted, udev.pci_entries(), WHAT).key
-    raise BadArgumentError(f"{shown(name)} names {wanted.kind}, not a PCI device; find_device opens any kind")
+        return udev.resolve(wanted, udev.pci_entries(), WHAT).key
+    raise wrong_kind(name, wanted, "a PCI device")
 
 
 def _uio_node(address: str) -> str:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from uio_workloop._linux import irq, pci
-from uio_workloop.devices.names import Entry, IrqNumber, OfNode, PciAddress, PciIdentity, UdevProperty, UioName
+from uio_workloop.devices import names
+from uio_workloop.devices.hotplug_monitor import udev_runs
+from uio_workloop.devices.names import Entry, IrqNumber, Name, OfNode, PciAddress, PciIdentity, UdevProperty, UioName
 from uio_workloop.devices.udev_context import udev_context
+from uio_workloop.errors import DeviceNotFoundError
 
 
 def uio_entries() -> list[Entry]:
@@ -30,25 +34,34 @@ def _uio_entries(context: Any) -> list[Entry]:
 
 def _pci_entries(context: Any) -> list[Entry]:
     seen: Counter[tuple[str, str]] = Counter()
-    devices = sorted(context.list_devices(subsystem="pci"), key=lambda each: str(each.sys_name))
+    devices = sorted(context.list_devices(subsystem="pci"), key=lambda each: (len(each.sys_name), each.sys_name))
     return [entry for entry in (_pci_entry(each, seen) for each in devices) if entry is not None]
 
 
-def _uio_entry(device: Any) -> Entry | None:
-    node = f"/dev/{device.sys_name}"
+def resolve(wanted: Name, entries: Sequence[Entry], what: str) -> Entry:
+    """As that of names.py; also says why udev's own properties are not there."""
     try:
-        name = device.attributes.asstring("name")
-    except (KeyError, OSError):  # it left while we looked
-        return None
+        return names.resolve(wanted, entries, what)
+    except DeviceNotFoundError as error:
+        if not isinstance(wanted, UdevProperty) or udev_runs():
+            raise
+        note = "udevd does not run here, so there are the kernel's own properties alone"
+        raise DeviceNotFoundError(f"{error}; {note}", path=str(wanted)) from None
+
+
+def _uio_entry(device: Any) -> Entry | None:
     parent = device.parent
     address = str(parent.sys_name) if parent is not None and parent.subsystem == "pci" else None
-    numbers = pci.irqs(address) if address else irq.numbers_of(name)
-    names = [node, str(UioName(name))]
-    if address:
-        names.insert(0, str(PciAddress(address)))
-    names += [str(IrqNumber(number)) for number in sorted(numbers)]
-    names += _of_names(device.sys_path) + _properties(device) + (_properties(parent) if parent is not None else [])
-    return Entry(node, name, tuple(dict.fromkeys(names)), address)
+    try:
+        name = device.attributes.asstring("name")
+        numbers = pci.irqs(address) if address else irq.numbers_of(name)
+    except (KeyError, OSError):  # it left while we looked
+        return None
+    node = f"/dev/{device.sys_name}"
+    known_as = [str(PciAddress(address))] if address else []
+    known_as += [node, str(UioName(name)), *(str(IrqNumber(number)) for number in sorted(numbers))]
+    known_as += _of_names(device.sys_path) + _properties(device) + (_properties(parent) if parent is not None else [])
+    return Entry(node, name, tuple(dict.fromkeys(known_as)), address)
 
 
 def _pci_entry(device: Any, seen: Counter[tuple[str, str]]) -> Entry | None:
@@ -61,10 +74,12 @@ def _pci_entry(device: Any, seen: Counter[tuple[str, str]]) -> Entry | None:
     except OSError:
         return None
     seen[identity] += 1
-    names = [str(PciAddress(address)), str(PciIdentity(vendor, number, seen[identity]))]
-    names += [str(IrqNumber(number)) for number in sorted(numbers)] + _of_names(device.sys_path) + _properties(device)
+    known_as = [str(PciAddress(address)), str(PciIdentity(vendor, number, seen[identity]))]
+    known_as += (
+        [str(IrqNumber(number)) for number in sorted(numbers)] + _of_names(device.sys_path) + _properties(device)
+    )
     on = f"on {driver}, {', '.join(f'/dev/{node}' for node in nodes)}" if nodes else f"on {driver or 'no driver'}"
-    return Entry(address, f"{vendor}:{number} {on}", tuple(dict.fromkeys(names)), address)
+    return Entry(address, f"{vendor}:{number} {on}", tuple(dict.fromkeys(known_as)), address)
 
 
 def _of_names(sys_path: str) -> list[str]:

@@ -23,8 +23,8 @@ from uio_workloop.devices.names import (
     not_found,
     parse,
     plain,
-    resolve,
     shown,
+    wrong_kind,
 )
 from uio_workloop.devices.node_claim import NodeClaim
 from uio_workloop.devices.uio_wait import UioWaiter
@@ -91,6 +91,7 @@ class UioDevice:
         self._claim = NodeClaim(self.name, self._fd)
         try:
             self._first_total = self._read_event_count()  # only sysfs knows where this descriptor starts to count
+            self._inode = self._look_up_inode()
         except BaseException:
             os.close(self._fd)
             raise
@@ -114,8 +115,8 @@ class UioDevice:
         if isinstance(wanted, UioNode):
             return cls(wanted.path)
         if isinstance(wanted, UioName | IrqNumber | OfNode | UdevProperty):
-            return cls(resolve(wanted, udev.uio_entries(), WHAT).key)
-        raise BadArgumentError(f"{shown(name)} names {wanted.kind}, not a UIO device; find_device opens any kind")
+            return cls(udev.resolve(wanted, udev.uio_entries(), WHAT).key)
+        raise wrong_kind(name, wanted, "a UIO device")
 
     @classmethod
     def list(cls) -> dict[str, str]:
@@ -178,8 +179,9 @@ class UioDevice:
 
     def keep(self, key: object, make: Callable[[], R]) -> R:
         """What is kept under `key`, made on first use; it shares the device's fate."""
+        self._check_usable("map registers of")
         with self._lock:
-            self._check_usable("map registers of")
+            self._check_known("map registers of")
             if key not in self._regions:
                 self._regions[key] = make()
             return cast("R", self._regions[key])  # made by the same function, last time
@@ -194,7 +196,7 @@ class UioDevice:
             )
         except OSError as error:
             raise MapError(f"cannot map {name}: {error.strerror}", path=self.node) from error
-        return Registers(mapping, name, region.offset, region.size)
+        return Registers(mapping, name, region.offset, region.size, self.check_present)
 
     # The interrupt
 
@@ -243,8 +245,12 @@ class UioDevice:
             if self._waiter is None:
                 self._waiter = UioWaiter(self.name)
             waiter = self._waiter
-        with waiter.claiming(self._claim):
-            return waiter.wait(self._interrupt_line(), deadline)
+        try:
+            with waiter.claiming(self._claim):
+                return waiter.wait(self._interrupt_line(), deadline)
+        except DeviceGoneError as gone:
+            self.invalidate(str(gone))
+            raise
 
     def claim_interrupt(self, index: int, claimant: Claimant) -> UioInterrupt:
         """See `InterruptProvider.claim_interrupt`."""
@@ -336,7 +342,33 @@ class UioDevice:
                 registers.invalidate(why)
             self._regions.clear()
 
+    def check_present(self) -> None:
+        """For registers: whoever waits for one asks now and then, because a mapping outlives the device.
+
+        Raises:
+            DeviceGoneError: the device has left.
+            ClosedError: it was closed.
+        """
+        self._check_usable("wait for registers of")
+
     def _check_usable(self, operation: str) -> None:
+        self._check_known(operation)
+        if self._look_up_inode() != self._inode:
+            self.invalidate("it has left: unplugged, or its driver was unbound; find it again when it is back")
+            self._check_known(operation)
+
+    def _look_up_inode(self) -> int:
+        """Tells this device from the next one in its place; 0 if there is none.
+
+        Source: sysfs gives every directory an inode of its own, in fs/kernfs/dir.c, and does not soon use it again.
+        """
+        try:
+            return os.stat(self._directory).st_ino
+        except OSError:
+            return 0
+
+    def _check_known(self, operation: str) -> None:
+        """Without asking the kernel."""
         if self._gone is not None:
             raise DeviceGoneError(f"cannot {operation} {self.name}: {self._gone}", path=self.node)
         if self._fd < 0:

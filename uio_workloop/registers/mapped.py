@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import mmap
 import sys
+from collections.abc import Callable
 
 from uio_workloop.errors import WorkLoopError
 from uio_workloop.registers.mapped_pages import MappedPages
@@ -23,10 +24,18 @@ class Registers(RegisterSpace):
         mapping: owned from now on; `MappedPages` where Python's mmap cannot map what is wanted.
         name: for messages: `/dev/uio0 map 0`.
         start, size: where in the mapping the registers are.
+        check_present: raises if the device has left, which a mapping does not notice.
     """
 
-    def __init__(self, mapping: mmap.mmap | MappedPages, name: str, start: int, size: int) -> None:
-        super().__init__(name, size)
+    def __init__(
+        self,
+        mapping: mmap.mmap | MappedPages,
+        name: str,
+        start: int,
+        size: int,
+        check_present: Callable[[], None] = lambda: None,
+    ) -> None:
+        super().__init__(name, size, check_present)
         self._mapping = mapping
         self._why: Why | None = None
         region = memoryview(mapping.buffer if isinstance(mapping, MappedPages) else mapping)[start : start + size]

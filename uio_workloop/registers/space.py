@@ -34,9 +34,10 @@ class RegisterSpace(ABC):
         ClosedError: the device was closed.
     """
 
-    def __init__(self, name: str, size: int) -> None:
+    def __init__(self, name: str, size: int, check_present: Callable[[], None] = lambda: None) -> None:
         self._name = name
         self._size = size
+        self._check_present = check_present  # raises if the device has left although reads go through
 
     def __repr__(self) -> str:
         usable = "unusable" if self.unusable else f"{self.byte_order} endian"
@@ -98,7 +99,8 @@ class RegisterSpace(ABC):
         Raises:
             DeadlineExceededError: it did not happen in time; the sentence has what was read last.
             BadArgumentError: `timeout_ns` is negative, `value` has bits that `mask` has not, or one is no whole number.
-            RegisterError, DeviceGoneError, ClosedError: as every access; also if it happens during the wait.
+            RegisterError, DeviceGoneError, ClosedError: as every access; also if it happens during the wait, whoever
+                else has noticed.
         """
         return self._wait(f"{self._name} at {in_hex(offset)}", offset, mask, value, timeout_ns, width)
 
@@ -122,6 +124,7 @@ class RegisterSpace(ABC):
             seen = self._load(offset, width // 8)
             if seen & mask == value:
                 return seen
+            self._check_present()
             if expired:
                 raise DeadlineExceededError(
                     f"{label} did not become {value:#x} under mask {mask:#x} within {timeout_ns / SECOND_NS:g} s; "
@@ -206,7 +209,7 @@ class SwappedRegisters(RegisterSpace):
     """Registers in the other byte order: one access of the underlying ones, its bytes swapped on this side."""
 
     def __init__(self, underlying: RegisterSpace) -> None:
-        super().__init__(underlying.name, underlying.size)
+        super().__init__(underlying.name, underlying.size, underlying._check_present)
         self._underlying = underlying
 
     @property
