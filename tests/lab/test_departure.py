@@ -186,6 +186,11 @@ def test_a_blocking_wait_ends_when_the_device_leaves(dummy):
 # Without a source, which would notice
 
 
+def waits_in_poll() -> int:
+    """How many threads of this process do."""
+    return sum("poll" in (task / "wchan").read_text() for task in Path("/proc/self/task").iterdir())
+
+
 def test_a_wait_for_a_register_ends_when_its_card_is_pulled_out(cards, show):
     registers = cards[1].bar(0)
     never = ~registers.read32(Edu.LIVENESS) & 1
@@ -197,6 +202,26 @@ def test_a_wait_for_a_register_ends_when_its_card_is_pulled_out(cards, show):
     with pytest.raises(DeviceGoneError, match="has left"):
         registers.read32(Edu.IDENTITY)
     guest.bind_to_uio(cards[1].address)
+
+
+def test_a_wait_for_registers_in_a_uio_map_notices_that_its_device_has_left(dummy):
+    rebind_dummy(0)
+    with pytest.raises(DeviceGoneError, match="has left"):
+        dummy.registers.wait_until(Dummy.STATUS, 1 << 31, 1 << 31, 0)
+
+
+def test_a_wait_for_an_interrupt_that_ends_with_its_device_ends_the_registers_too(dummy):
+    dummy.device.wait(0)
+    assert not dummy.masked
+    dummy.registers.write32(Dummy.STATUS, 0)
+    waiting = Background(dummy.device.wait, 100 * 10**9)
+    while waits_in_poll() == 0:
+        os.sched_yield()
+    dummy.unbind()
+    with pytest.raises(DeviceGoneError, match="has left"):
+        waiting.result()
+    with pytest.raises(DeviceGoneError, match="has left"):
+        dummy.registers.read64(0)
 
 
 LOOKS = {

@@ -47,6 +47,15 @@ def test_the_mapping_is_gone_with_the_registers_and_closing_twice_is_fine(fd):
         registers.read8(0)
 
 
+@pytest.mark.parametrize(("length", "pages"), [(1, 1), (mmap.PAGESIZE, 1), (mmap.PAGESIZE + 1, 2)])
+def test_whole_pages_are_mapped_and_no_more(fd, length, pages):
+    mapped = MappedPages(fd, length)
+    with open("/proc/self/maps") as file:
+        ((first, last),) = [line.split()[0].split("-") for line in file if "resource0" in line]
+    mapped.close()
+    assert int(last, 16) - int(first, 16) == len(mapped.buffer) == pages * mmap.PAGESIZE
+
+
 def test_what_cannot_be_mapped_is_an_error_of_the_kernel():
     fd = os.eventfd(0)
     with pytest.raises(OSError, match="No such device"):

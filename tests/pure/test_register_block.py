@@ -262,6 +262,9 @@ def made(size: int = 0x10, **attributes: object) -> type[RegisterBlock]:
 
 BAD_REGISTERS = {
     "Made.b at 0x2 overlaps Made.a at 0x0": {"a": Register(0), "b": Register(2, width=16)},
+    "Made.b at 0x3 overlaps Made.a at 0x0": {"a": Register(0), "b": Register(3, width=8)},
+    "Made.b at 0x0 overlaps Made.a at 0x3": {"a": Register(3, width=8), "b": Register(0)},
+    "Made.b at 0x7 overlaps Made.a at 0x0": {"a": Register(0, width=64), "b": Register(7, width=8)},
     "Made.b at 0x0 overlaps Made.a at 0x0": {"a": Register(0), "b": Register(0)},
     "Made.b at 0x0 overlaps Made.a at 0x4": {"a": Register(4), "b": Register(0, width=64)},
     "Made.b at 0x0 overlaps Made.a": {"a": Register(0, access="ro"), "b": Register(0, access="rw")},

@@ -19,7 +19,8 @@ from uio_workloop import (
     RegisterError,
     Registers,
 )
-from uio_workloop.clock import MILLISECOND_NS, SECOND_NS
+from uio_workloop.clock import MILLISECOND_NS, SECOND_NS, monotonic_ns
+from uio_workloop.registers import space
 
 LONG_NS = int(DEADLINE_S * SECOND_NS)
 
@@ -209,3 +210,23 @@ def test_a_wait_for_a_device_that_left_says_so_even_at_its_deadline():
     with pytest.raises(DeviceGoneError):
         registers.wait_until(0x20, 1, 1, 0)
     registers.invalidate(lambda: ClosedError("the card is closed"))
+
+
+def test_a_pause_is_never_longer_than_an_eighth_of_what_was_waited_nor_than_what_is_left(registers, monkeypatch):
+    pauses = []
+    deadline = Deadline.after(20 * MILLISECOND_NS)
+    began_ns = monotonic_ns()
+
+    def sleep(seconds: float) -> None:
+        pause_ns = round(seconds * SECOND_NS)
+        waited_ns = monotonic_ns() - began_ns
+        pauses.append((pause_ns, max(space.SHORTEST_PAUSE_NS, waited_ns // space.PAUSE_DIVISOR + 1)))
+        really_sleep(seconds)
+
+    really_sleep = space.time.sleep
+    monkeypatch.setattr(space.time, "sleep", sleep)
+    with pytest.raises(DeadlineExceededError):
+        registers.wait_until(0x20, 1, 1, deadline.remaining_ns)
+    assert all(0 <= pause <= most for pause, most in pauses)
+    assert pauses[0][0] >= space.SHORTEST_PAUSE_NS
+    assert len(pauses) < 200, "it does not spin"
