@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from collections.abc import Callable
@@ -15,11 +16,13 @@ from lab_devices import EduRegisters as Edu
 from uio_workloop import (
     AbortedError,
     ClosedError,
+    DeviceError,
     DeviceGoneError,
     GpioLine,
     InterruptEventSource,
     PciDevice,
     TimerEventSource,
+    UioDevice,
     WorkLoop,
 )
 from uio_workloop.testing import fence
@@ -252,3 +255,12 @@ def test_a_device_that_took_the_place_of_another_is_not_that(dummy, look):
         LOOKS_AT_A_DEVICE[look](dummy.device)
     with pytest.raises(DeviceGoneError, match="has left"):
         dummy.registers.read64(0)
+
+
+def test_a_device_that_is_leaving_as_it_is_opened_has_left(dummy, monkeypatch):
+    def refuse(path: str, flags: int) -> int:
+        raise DeviceError(f"cannot open {path}: Invalid argument", code=errno.EINVAL, path=path)
+
+    monkeypatch.setattr("uio_workloop.devices.uio_device.open_node", refuse)
+    with pytest.raises(DeviceGoneError, match=f"cannot open {dummy.device.node}: its device is leaving"):
+        UioDevice.find("uio:uio_dummy.0")

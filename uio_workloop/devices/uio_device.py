@@ -87,7 +87,7 @@ class UioDevice:
         self._gone: str | None = None
         self._line: UioInterrupt | None = None
         self._config_fd = -1
-        self._fd = open_node(node, os.O_RDWR | os.O_NONBLOCK)
+        self._fd = _open(node)
         self._claim = NodeClaim(self.name, self._fd)
         try:
             self._first_total = self._read_event_count()  # only sysfs knows where this descriptor starts to count
@@ -373,6 +373,15 @@ class UioDevice:
             raise DeviceGoneError(f"cannot {operation} {self.name}: {self._gone}", path=self.node)
         if self._fd < 0:
             raise ClosedError(f"cannot {operation} {self.name}: it is closed; find it again")
+
+
+def _open(node: str) -> int:
+    try:
+        return open_node(node, os.O_RDWR | os.O_NONBLOCK)
+    except DeviceError as error:
+        if error.errno == errno.EINVAL:  # uio_open() in drivers/uio/uio.c: its driver is just letting go of it
+            raise DeviceGoneError(f"cannot open {node}: its device is leaving", path=node) from error
+        raise
 
 
 def _sysfs_directory(node: str) -> str:
