@@ -9,8 +9,6 @@ from helpers import DEADLINE_S, Background, Stage
 from pretend_world import Failing, Plain, tell
 
 from uio_workloop import (
-    AbortedError,
-    ClosedError,
     Deadline,
     DeviceGoneError,
     DriverHost,
@@ -178,41 +176,7 @@ def test_a_host_that_is_closed_while_a_driver_starts_stops_it_after_that(world, 
     assert work_loop.event_sources == ()
 
 
-# Clients
-
-
-def test_a_client_at_the_command_gate_is_thrown_out_when_the_driver_stops(world):
-    device = world.add()
-    with DriverHost([Plain]) as host:
-        (driver,) = host.drivers
-        driver.command_gate.disable()
-        client = Background(driver.command_gate.run_action, driver.note, "client")
-        while not driver.command_gate._stalled:
-            fence(host.loop)
-        world.remove(device)
-        tell(host, "remove", device)
-        with pytest.raises(AbortedError):
-            client.result()
-        with pytest.raises(ClosedError):
-            driver.command_gate.run_action(driver.note, "client")
-    assert driver.life == ["start", "stop"]
-
-
-def test_while_a_driver_stops_no_client_comes_in(world, work_loop):
-    class Lingering(Plain):
-        def stop(self) -> None:
-            super().stop()
-            clients.append(Background(self.command_gate.run_action, self.note, "client"))
-            while not self.command_gate._stalled:
-                self.loop.gate.sleep("a client", Deadline.after(SECOND_NS // 1000))
-
-    clients = []
-    world.add()
-    with DriverHost([Lingering], loop=work_loop) as host:
-        (driver,) = host.drivers
-    with pytest.raises(AbortedError):
-        clients[0].result()
-    assert driver.life == ["start", "stop"]
+# Telling
 
 
 def test_whoever_wants_to_know_is_told_of_every_start_and_stop(world, caplog):

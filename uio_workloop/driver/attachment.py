@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from uio_workloop.devices.device_description import DeviceDescription
 from uio_workloop.driver.driver import Driver
+from uio_workloop.driver.driver_gate import DriverGate
 from uio_workloop.driver.lifecycle import State, next_state
 from uio_workloop.errors import DeviceGoneError, DriverError
 from uio_workloop.loop.work_loop import WorkLoop
-from uio_workloop.sources.command_gate import CommandGate
 
 log = logging.getLogger("uio_workloop")
 
@@ -41,8 +41,9 @@ class Attachment:
         self.driver.loop = loop
         self.driver.log = _DeviceLog(logging.getLogger(driver_class.__module__), {"device": device.name})
         self.driver.description = device
-        self.driver.command_gate = CommandGate(owner=self.driver)
-        loop.add_event_source(self.driver.command_gate)
+        self._departed = False
+        self._gate = self.driver.command_gate = DriverGate(self.driver, f"{self.name} on {device.name}")
+        loop.add_event_source(self._gate)
 
     @property
     def state(self) -> State:
@@ -81,18 +82,26 @@ class Attachment:
 
     def _fail(self) -> None:
         self.driver._acquired = None
+        self._shut_clients_out()
         self._step("fail")
 
     def _watch(self, device: object) -> None:
         for source in self.driver.loop.event_sources:
             if getattr(source, "provider", None) is device and source.on_terminated is None:
-                source.on_terminated = lambda sender: self._on_departure(self)
+                source.on_terminated = self._on_terminated
+
+    def _on_terminated(self, sender: object) -> None:
+        self._departed = True
+        self._on_departure(self)
+
+    def _shut_clients_out(self) -> None:
+        self._gate.end(device_left=self._departed or not self.device.present)
 
     def stop(self) -> None:
         """Stop the driver and release what it held, whatever it raises; that is logged."""
         self._step("stop")
         driver = self.driver
-        driver.command_gate.disable()
+        self._shut_clients_out()
         held, driver._acquired = driver._acquired, None
         with ExitStack() as even_if_one_fails:
             even_if_one_fails.callback(self._step, "end")
@@ -112,7 +121,7 @@ class Attachment:
         """Throw out the clients that wait at the command gate, and be gone, unless the driver runs. Twice is fine."""
         if self.state not in (State.STARTED, State.GONE):
             self._step("detach")
-            self.driver.command_gate.close()
+            self._gate.close()
 
     def _step(self, step: str) -> None:
         self.driver._state = next_state(self.driver.state, step, f"{self.name} on {self.device.name}")

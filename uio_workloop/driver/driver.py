@@ -30,7 +30,8 @@ class Driver(ABC):
 
     loop: the work loop, shared with the other drivers of the host.
     command_gate: a `CommandGate` of its own on that loop, for clients on other threads:
-        `driver.command_gate.run_action(driver.read_temperature)`. Shut while the driver stops.
+        `driver.command_gate.run_action(driver.read_temperature)`. A client may sleep there, with `command_sleep`, until
+        an action wakes it. When the driver stops, all are thrown out: `DeviceGoneError` if the device has left.
     log: a logger that names the device.
     description: what the kernel and udev say of the device.
 
