@@ -103,6 +103,21 @@ def test_8_16_and_32_bits_are_accessed_once_per_call_in_that_width(kind, request
     show(f"bus trace, rtl8139 {kind}: 6 calls = {len(seen)} accesses, of 8, 16 and 32 bits as called")
 
 
+@pytest.mark.parametrize("kind", ["memory", "ports"])
+def test_a_repeated_access_is_one_of_8_bits_for_each_byte(kind, request, nic_trace):
+    registers = request.getfixturevalue(kind)
+    with nic_trace() as seen:
+        registers.write8_repeatedly(0x09, b"\x11\x22")
+        read = registers.read8_repeatedly(0x09, 2)
+    assert seen == [
+        Access("write", 0x09, 8, 0x11),
+        Access("write", 0x09, 8, 0x22),
+        Access("read", 0x09, 8, 0x22),
+        Access("read", 0x09, 8, 0x22),
+    ]
+    assert read == b"\x22\x22"
+
+
 def test_32_and_64_bits_are_accessed_once_per_call_in_that_width(cards, edu_trace, show):
     registers = cards[0].bar(0)
     with edu_trace() as seen:

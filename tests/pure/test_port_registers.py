@@ -147,3 +147,42 @@ def test_fewer_ports_than_were_promised_are_an_error_of_the_device(fd):
     with pytest.raises(DeviceError, match="the kernel knows no ports there"):
         ports.read8(0)
     ports.invalidate(lambda: ClosedError("the card is closed"))
+
+
+def test_a_fifo_is_read_and_filled_one_access_a_byte(ports, monkeypatch):
+    fifo = bytearray(b"abc")
+    accesses = []
+
+    def pread(fd: int, length: int, offset: int) -> bytes:
+        accesses.append(("read", length, offset))
+        return bytes([fifo.pop(0)])
+
+    def pwrite(fd: int, data: bytes, offset: int) -> int:
+        accesses.append(("write", len(data), offset))
+        fifo.extend(data)
+        return len(data)
+
+    monkeypatch.setattr("os.pread", pread)
+    monkeypatch.setattr("os.pwrite", pwrite)
+    ports.write8_repeatedly(5, b"de")
+    assert ports.read8_repeatedly(5, 4) == b"abcd"
+    assert fifo == b"e"
+    assert accesses == [("write", 1, 5)] * 2 + [("read", 1, 5)] * 4
+
+
+def test_a_fifo_is_checked_as_any_register(ports):
+    with pytest.raises(RegisterError, match="cannot read 8 bits of card BAR 0 at 0x42: the offset is outside"):
+        ports.read8_repeatedly(SIZE, 1)
+    with pytest.raises(RegisterError, match="cannot write 8 bits of card BAR 0 at -0x1: the offset is outside"):
+        ports.write8_repeatedly(-1, b"a")
+    ports.invalidate(lambda: DeviceGoneError("the card has left"))
+    for access in (lambda: ports.read8_repeatedly(0, 1), lambda: ports.write8_repeatedly(0, b"a")):
+        with pytest.raises(DeviceGoneError, match="the card has left"):
+            access()
+
+
+def test_a_fifo_beyond_what_there_is_is_an_error_of_the_device(fd):
+    ports = PortRegisters(fd, "card BAR 0", SIZE)  # the file is empty
+    with pytest.raises(DeviceError, match="the kernel knows no ports there"):
+        ports.read8_repeatedly(0, 2)
+    ports.invalidate(lambda: ClosedError("the card is closed"))

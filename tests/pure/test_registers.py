@@ -28,6 +28,12 @@ def test_what_was_written_is_read_back_in_every_width(registers, width):
     assert registers.read8(0x08) == 0x11  # the machine's byte order: little
 
 
+def test_one_register_is_read_and_written_repeatedly(registers):
+    registers.write8_repeatedly(0x08, b"abc")
+    assert registers.read8_repeatedly(0x08, 3) == b"ccc"
+    assert registers.read8(0x09) == 0
+
+
 @pytest.mark.parametrize("width", [8, 16, 32, 64])
 @pytest.mark.parametrize("offset", [-8, 0x48, 0x1000])
 def test_an_access_outside_the_region_is_refused(registers, width, offset):

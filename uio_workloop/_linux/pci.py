@@ -110,18 +110,37 @@ def read_port(resource_fd: int, offset: int, width: int) -> int:
     ENODEV: the device has left. EPERM: the kernel is locked down. EIO: it has no such ports.
     """
     data = os.pread(resource_fd, width, offset)
-    _check_whole(len(data), width)
+    if len(data) != width:
+        raise _no_ports()
     return int.from_bytes(data, sys.byteorder)
 
 
 def write_port(resource_fd: int, offset: int, width: int, value: int) -> None:
     """As `read_port`."""
-    _check_whole(os.pwrite(resource_fd, value.to_bytes(width, sys.byteorder), offset), width)
+    if os.pwrite(resource_fd, value.to_bytes(width, sys.byteorder), offset) != width:
+        raise _no_ports()
 
 
-def _check_whole(moved: int, width: int) -> None:
-    if moved != width:  # beyond the resource the kernel moves nothing, and calls it the end of the file
-        raise OSError(errno.EIO, "the kernel knows no ports there")
+def read_port_repeatedly(resource_fd: int, offset: int, count: int) -> bytes:
+    """As `read_port` of one byte, `count` times."""
+    pread = os.pread  # looked up once: these are as many as a FIFO holds
+    data = b"".join([pread(resource_fd, 1, offset) for _ in range(count)])
+    if len(data) != count:
+        raise _no_ports()
+    return data
+
+
+def write_port_repeatedly(resource_fd: int, offset: int, data: bytes) -> None:
+    """As `write_port` of one byte, for each of these."""
+    pwrite = os.pwrite
+    for start in range(len(data)):
+        if pwrite(resource_fd, data[start : start + 1], offset) != 1:
+            raise _no_ports()
+
+
+def _no_ports() -> OSError:
+    """Beyond the resource the kernel moves nothing, and calls it the end of the file."""
+    return OSError(errno.EIO, "the kernel knows no ports there")
 
 
 def read_config(config_fd: int, offset: int, width: int) -> int | None:

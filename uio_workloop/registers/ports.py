@@ -8,12 +8,14 @@ from __future__ import annotations
 import errno
 import os
 import threading
+from typing import NoReturn
 
 from uio_workloop._linux import pci
 from uio_workloop.errors import DeviceError, DeviceGoneError, PrivilegeError, RegisterError, WorkLoopError
 from uio_workloop.registers.space import ByteOrder, RegisterSpace, Why, in_hex
 
 WIDEST = 4  # bytes; processors have no wider port access
+NO_FILE = -1
 
 
 class PortRegisters(RegisterSpace):
@@ -45,37 +47,54 @@ class PortRegisters(RegisterSpace):
         return self._why is not None
 
     def _load(self, offset: int, width: int) -> int:
-        self._check("read", offset, width)
-        with self._lock:
-            self._check_usable()
-            try:
+        if width > WIDEST or not isinstance(offset, int) or offset % width or not 0 <= offset <= self._size - width:
+            self._refuse_access("read", offset, width)
+        try:
+            with self._lock:
                 return pci.read_port(self._fd, offset, width)
-            except OSError as error:
-                raise self._translated("read", offset, width, error) from error
+        except OSError as error:
+            raise self._translated("read", offset, width, error) from error
 
     def _store(self, offset: int, width: int, value: int) -> None:
-        self._check("write", offset, width)
-        self._check_fits(offset, width, value)
-        with self._lock:
-            self._check_usable()
-            try:
+        if width > WIDEST or not isinstance(offset, int) or offset % width or not 0 <= offset <= self._size - width:
+            self._refuse_access("write", offset, width)
+        if not isinstance(value, int) or value < 0 or value >> 8 * width:
+            raise self._misfit(offset, width, value)
+        try:
+            with self._lock:
                 pci.write_port(self._fd, offset, width, value)
-            except OSError as error:
-                raise self._translated("write", offset, width, error) from error
+        except OSError as error:
+            raise self._translated("write", offset, width, error) from error
 
-    def _check(self, what: str, offset: int, width: int) -> None:
+    def read8_repeatedly(self, offset: int, count: int) -> bytes:
+        if not isinstance(offset, int) or not 0 <= offset < self._size:
+            self._refuse("read", offset, 1)
+        try:
+            with self._lock:
+                return pci.read_port_repeatedly(self._fd, offset, count)
+        except OSError as error:
+            raise self._translated("read", offset, 1, error) from error
+
+    def write8_repeatedly(self, offset: int, data: bytes) -> None:
+        if not isinstance(offset, int) or not 0 <= offset < self._size:
+            self._refuse("write", offset, 1)
+        try:
+            with self._lock:
+                pci.write_port_repeatedly(self._fd, offset, data)
+        except OSError as error:
+            raise self._translated("write", offset, 1, error) from error
+
+    def _refuse_access(self, what: str, offset: int, width: int) -> NoReturn:
         if width > WIDEST:
             raise RegisterError(
                 f"cannot {what} {8 * width} bits of {self._name} at {in_hex(offset)}: "
                 "I/O ports are 8, 16 or 32 bits wide"
             )
-        self._check_offset(what, offset, width)
-
-    def _check_usable(self) -> None:
-        if self._why is not None:
-            raise self._why()
+        self._refuse(what, offset, width)
 
     def _translated(self, what: str, offset: int, width: int, error: OSError) -> WorkLoopError:
+        if self._why is not None:  # the descriptor is none any more
+            return self._why()
         attempt = f"cannot {what} {8 * width} bits of {self._name} at {offset:#x}"
         if error.errno == errno.ENODEV:
             return DeviceGoneError(f"{attempt}: the device has left", path=self._name)
@@ -92,4 +111,5 @@ class PortRegisters(RegisterSpace):
         with self._lock:
             if self._why is None:
                 self._why = why
-                os.close(self._fd)
+                fd, self._fd = self._fd, NO_FILE
+                os.close(fd)

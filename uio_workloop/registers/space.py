@@ -85,6 +85,22 @@ class RegisterSpace(ABC):
         """Write 64 bits; on a 32-bit processor in two accesses. I/O ports have no such access: RegisterError."""
         self._store(offset, 8, value)
 
+    def read8_repeatedly(self, offset: int, count: int) -> bytes:
+        """Read one byte `count` times, one access each: what is in a FIFO, behind its one register.
+
+        Costs less than as many calls of `read8`, in I/O ports less than half.
+
+        Raises:
+            DeviceGoneError: it left meanwhile; what was read before is lost with it.
+        IOKit: none; Linux has ioread8_rep.
+        """
+        return bytes([self._load(offset, 1) for _ in range(count)])
+
+    def write8_repeatedly(self, offset: int, data: bytes) -> None:
+        """Write these bytes to one register, one access each: fill a FIFO. See `read8_repeatedly`."""
+        for byte in data:
+            self._store(offset, 1, byte)
+
     def wait_until(self, offset: int, mask: int, value: int, timeout_ns: int, *, width: int = 32) -> int:
         """Read a register until its bits under `mask` are `value`; returns what was read then.
 
