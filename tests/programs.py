@@ -38,8 +38,8 @@ class Program:
         self._process.send_signal(signal.SIGINT)
         return self.rest()
 
-    def rest(self) -> list[str]:
+    def rest(self, timeout_s: float = DEADLINE_S) -> list[str]:
         """What it says until it ends, which has to be well."""
-        rest, _ = self._process.communicate(timeout=DEADLINE_S)
+        rest, _ = self._process.communicate(timeout=timeout_s)
         assert self._process.returncode == 0
         return rest.splitlines()
