@@ -17,6 +17,7 @@ from uio_workloop import Deadline, Driver, InterruptEventSource, PciDevice, PciI
 
 PIECE, SEND_BUFFER, RECEIVE_BUFFER = 1024, 4096, 65536
 ROUNDS = 16  # in one action at most: in loopback the port could keep the loop busy for ever
+ANY_ERROR = Uart.errors.mask
 LISTEN = Uart.on_received.place(True) | Uart.on_error.place(True)
 SEND = LISTEN | Uart.on_sent.place(True)
 
@@ -71,7 +72,8 @@ class SerialPort(Driver):
         """Empty the FIFO, which has so many bytes if it has any; returns the line status at the end."""
         for _ in range(FIFO):  # a card that is being pulled out says that there is more, for ever
             status = self.uart.line_status
-            self.errors.update(Uart.errors.of(status))
+            if status & ANY_ERROR:
+                self.errors.update(Uart.errors.of(status))
             if not Uart.data_ready.of(status):
                 break
             count = 1 if Uart.error_in_fifo.of(status) else certain  # an error is told with its byte
