@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
+from textwrap import indent
 
 import pytest
 from helpers import Departing
+from programs import ROOT
 from serial_port import SerialPort
 from uart_16550 import Error
 
@@ -60,6 +63,13 @@ def uart(world, monkeypatch) -> PretendUart:
     monkeypatch.setattr(Departing, "bar", lambda self, index: made, raising=False)
     world.add(properties={"PCI_ID": "1B36:0002"})
     return made
+
+
+def test_the_methods_on_the_guides_page_are_those_of_the_example():
+    (code,) = re.findall(r"```python\n(def read\(.*?)```", (ROOT / "docs/guide.md").read_text(), re.DOTALL)
+    example = (ROOT / "examples/serial_port.py").read_text()
+    for method in code.rstrip("\n").split("\n\n\n"):
+        assert f"\n{indent(method, '    ')}\n" in example
 
 
 def test_a_port_without_a_fifo_that_works_is_declined_and_the_log_says_why(uart, caplog):
