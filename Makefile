@@ -8,14 +8,18 @@ PY      := $(VENV)/bin/python
 SECONDS ?= 10
 DEVICE  ?=
 CMD     ?= cat /proc/interrupts
+APPLY   ?=
+PREFIX  ?= /usr/local
+DESTDIR ?=
+INTERPRETER ?= $(abspath $(PY))
 export CMD
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-host test-lab test-all lint lab lab-packages clean
+.PHONY: help demo test test-host test-lab test-all lint lab lab-packages install-udev uninstall-udev clean
 
 help: ## show this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: $(VENV)/.installed ## interrupts and a timer for SECONDS=10; DEVICE=/dev/uio0 (or 1234:11e8, gpiochip0:17): real ones
 	@$(PY) -m uio_workloop demo --seconds $(SECONDS) $(DEVICE)
@@ -50,6 +54,14 @@ lint: $(VENV)/.installed ## formatting, style, types, and that imports point dow
 
 lab: lab-packages ## run a command in the virtual machine: make lab CMD='cat /proc/interrupts'
 	@$(PY) -m uio_workloop.testing.lab -- sh -c "$$CMD"
+
+install-udev: $(VENV)/.installed ## show what gives drivers their devices without root, and starts them; APPLY=yes installs it
+	@$(install_udev) install
+
+uninstall-udev: $(VENV)/.installed ## show what install-udev has installed; APPLY=yes removes it
+	@$(install_udev) uninstall
+
+install_udev = $(PY) udev/install.py --prefix '$(PREFIX)' --destdir '$(DESTDIR)' --python '$(INTERPRETER)' $(if $(filter yes,$(APPLY)),--apply)
 
 clean: ## remove what was built here
 	rm -rf $(VENV) .venv-* build *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -133,8 +133,9 @@ def test_no_permission_says_who_would_have_it(name, show):
     show(f"no permission: {sentence}")
     assert sentence.startswith("uio_workloop.errors.PrivilegeError: cannot open /dev/")
     assert (
-        "no permission; it belongs to root:root, mode crw-------; run as root, or have a udev rule give it" in sentence
+        "no permission; it belongs to root:root, mode crw-------; run as root, or make install-udev: its " in sentence
     )
+    assert sentence.endswith("70-uio-workloop.rules gives it to group uio")
 
 
 def test_a_device_can_be_opened_again_after_every_refusal(make_dummy):

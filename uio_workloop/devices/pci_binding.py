@@ -219,7 +219,7 @@ def _refused(address: str, attempt: str, error: OSError) -> DeviceError:
     if not pci.exists(address):
         return DeviceGoneError(f"cannot {attempt}: PCI device {address} has left", path=address)
     if error.errno in (errno.EACCES, errno.EPERM):
-        why = "no permission; run as root"
+        why = "no permission; run as root, or have udev do it when the card appears, as docs/deployment.md tells"
         return PrivilegeError(f"cannot bind PCI device {address}: {why}", code=error.errno, path=address)
     if error.errno == errno.ENODEV and DRIVER in attempt:
         why = "that driver refuses it, as it does what cannot mask its interrupt (PCI before 2.3)"
