@@ -14,8 +14,15 @@ from systemd_world import ROOT, as_user, run, write
 
 from uio_workloop.testing.lab import guest
 
+WATCHDOG_S = 6
 RUN_IT = "run them with: make test-lab"
 PLACES = {"python": sys.prefix, "uio_workloop": str(ROOT), "drivers": str(ROOT / "tests/systemd/drivers")}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.timeout(300))  # the first waits for the installation
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -32,10 +39,10 @@ def heading() -> str:
 
 @dataclass(frozen=True)
 class Installation:
-    """What was said before and during the installation."""
+    """What was said before the installation, and by it."""
 
     refusal_before: str
-    preview: str
+    shown: str
 
 
 @pytest.fixture(scope="session")
@@ -47,10 +54,12 @@ def installed() -> Installation:
     refusal = as_user("outsider", "import uio_workloop; uio_workloop.UioDevice.find('uio:uio_dummy.0')").stderr
     write("/etc/uio-workloop.conf", "PYTHONPATH=/opt/uio_workloop:/opt/drivers\n")
     install = [sys.executable, "udev/install.py", "install", "--python", "/opt/python/bin/python"]
-    preview = run(*install)
-    run(*install, "--apply")
+    shown = run(*install, "--apply")
+    os.makedirs("/etc/systemd/system/uio-workloop@.service.d")
+    write("/etc/systemd/system/uio-workloop@.service.d/soon.conf", f"[Service]\nWatchdogSec={WATCHDOG_S}\n")
+    run("systemctl", "daemon-reload")
     run("usermod", "-aG", "uio", "member")
-    return Installation(refusal.strip().splitlines()[-1], preview)
+    return Installation(refusal.strip().splitlines()[-1], shown)
 
 
 def open_ways() -> None:
@@ -61,6 +70,7 @@ def open_ways() -> None:
     for name, place in PLACES.items():
         os.makedirs(f"/opt/{name}")
         run("mount", "--bind", place, f"/opt/{name}")
+    run(sys.executable, "-m", "compileall", "-q", "/opt/uio_workloop/uio_workloop")  # not by every program anew
 
 
 @pytest.fixture
