@@ -27,11 +27,13 @@ demo: $(VENV)/.installed ## interrupts and a timer for SECONDS=10; DEVICE=/dev/u
 test: lab-packages test-host test-lab ## every test: on this machine, then in a virtual machine with real interrupts
 
 test-host: $(VENV)/.installed ## the tests of this machine alone, in a minute and a half; no virtual machine
-	$(PY) -m pytest tests --ignore=tests/lab --ignore=tests/suspend
+	$(PY) -m pytest tests --ignore=tests/lab --ignore=tests/suspend --ignore=tests/systemd
 
 test-lab: lab-packages ## the tests on real interrupts alone, in a virtual machine
 	UIO_WORKLOOP_REQUIRE_LAB=1 $(PY) -m uio_workloop.testing.lab --timeout 1800 -- $(PY) -m pytest -p no:cacheprovider tests/lab tests/conformance
 	UIO_WORKLOOP_REQUIRE_LAB=1 $(PY) -m pytest tests/suspend
+	UIO_WORKLOOP_REQUIRE_LAB=1 $(PY) -m uio_workloop.testing.lab -- sh tests/systemd/with_systemd \
+		$(PY) -m pytest -p no:cacheprovider tests/systemd
 
 test-all: ## the tests of this machine on each of PYTHONS that is at hand, and a line that says which those were
 	@passed=; failed=; missing=; \
@@ -67,9 +69,12 @@ clean: ## remove what was built here
 	rm -rf $(VENV) .venv-* build *.egg-info .mypy_cache .ruff_cache .pytest_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
-# What the lab needs of Debian: root installs it, everybody else is told the line.
+# What the lab needs of Debian, and the tests of udev/ in it: root installs it, everybody else is told the line.
 lab-packages: $(VENV)/.installed
 	@missing=$$($(PY) -m uio_workloop.testing.lab.host) && \
+	for package in systemd:systemd udev:systemd-udevd; do \
+		[ -x /lib/systemd/$${package#*:} ] || missing="$$missing $${package%:*}"; \
+	done; \
 	$(call install,$$missing)
 
 $(VENV)/.installed: pyproject.toml

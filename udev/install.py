@@ -98,7 +98,7 @@ def unreachable(python: str) -> str | None:
 def show(wanted: Mapping[Path, str | None], commands: list[list[str]]) -> None:
     """Print what would change, and the commands that follow."""
     for path, text in wanted.items():
-        before = path.read_text() if path.exists() else None
+        before = path.read_text() if path.is_file() else None
         if text == before:
             print(f"{path}: {'is not there' if text is None else 'as it should be'}")
             continue
@@ -116,7 +116,7 @@ def replace_all(wanted: Mapping[Path, str | None]) -> None:
     Raises:
         OSError: one of them cannot be written or removed; all are as they were.
     """
-    undo = {path: path.read_bytes() if path.exists() else None for path in wanted}
+    undo = {path: path.read_bytes() if path.is_file() else None for path in wanted}
     staged: dict[Path, Path] = {}
     done: list[Path] = []
     try:
@@ -124,8 +124,9 @@ def replace_all(wanted: Mapping[Path, str | None]) -> None:
             if text is not None:
                 staged[path] = stage(path, text.encode())
         for path, text in wanted.items():
+            put(path, staged[path] if text is not None else None)
+            staged.pop(path, None)
             done.append(path)
-            put(path, staged.pop(path) if text is not None else None)
     except BaseException:
         for path in done:
             before = undo[path]
@@ -140,9 +141,13 @@ def stage(path: Path, data: bytes) -> Path:
     """The new file beside the old one, under another name, which neither udev nor systemd reads."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(prefix=".", suffix=".new", dir=path.parent)
-    with open(descriptor, "wb") as file:
-        file.write(data)
-        os.fchmod(file.fileno(), 0o644)
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(data)
+            os.fchmod(file.fileno(), 0o644)
+    except BaseException:
+        os.unlink(name)
+        raise
     return Path(name)
 
 

@@ -14,7 +14,7 @@ from systemd_world import ROOT, as_user, run, write
 
 from uio_workloop.testing.lab import guest
 
-WATCHDOG_S = 6
+WATCHDOG_S = 10
 RUN_IT = "run them with: make test-lab"
 PLACES = {"python": sys.prefix, "uio_workloop": str(ROOT), "drivers": str(ROOT / "tests/systemd/drivers")}
 
@@ -22,7 +22,7 @@ PLACES = {"python": sys.prefix, "uio_workloop": str(ROOT), "drivers": str(ROOT /
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.timeout(300))  # the first waits for the installation
+            item.add_marker(pytest.mark.timeout(600))  # the first waits for the installation
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -70,7 +70,6 @@ def open_ways() -> None:
     for name, place in PLACES.items():
         os.makedirs(f"/opt/{name}")
         run("mount", "--bind", place, f"/opt/{name}")
-    run(sys.executable, "-m", "compileall", "-q", "/opt/uio_workloop/uio_workloop")  # not by every program anew
 
 
 @pytest.fixture
