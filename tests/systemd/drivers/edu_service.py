@@ -15,6 +15,7 @@ class Edu(Driver):
     match = PciId("1234:11e8")
 
     def start(self, device: PciDevice) -> None:
+        self.heard = False
         self.registers = device.bar(0)
         self.interrupt = self.add(InterruptEventSource(device, self.on_interrupt))
         self.timer = self.add(TimerEventSource(self.on_tick))
@@ -27,7 +28,8 @@ class Edu(Driver):
 
     def on_interrupt(self, sender: InterruptEventSource, count: int) -> None:
         self.registers.write32(ACKNOWLEDGE, self.registers.read32(STATUS))
-        if sender.consumed == count:
+        if not self.heard:
             self.log.info("has interrupted")
+        self.heard = True
         while HANG.exists():
             threading.Event().wait()
