@@ -307,7 +307,7 @@ def test_an_action_that_sleeps_after_arming_again_has_returned_before_the_second
         log.append("begin")
         if log.count("begin") == 1:
             sender.set_timeout_ns(0)
-            assert work_loop.gate.sleep("token", Deadline.after(DEADLINE_S * SECOND_NS)) is WaitResult.AWAKENED
+            assert work_loop.gate.sleep("token", Deadline.after(int(DEADLINE_S * SECOND_NS))) is WaitResult.AWAKENED
         log.append("end")
         if log.count("end") == 2:
             over.set()

@@ -245,20 +245,26 @@ class Context:
     def __init__(self, *devices: Leaving) -> None:
         self._devices = devices
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc_info):
+        pass
+
     def list_devices(self, subsystem):
         return self._devices
 
 
 @pytest.mark.parametrize("name", [None, "uio_pci_generic"])
 def test_a_device_that_leaves_while_the_list_is_made_is_not_on_it(monkeypatch, name):
-    monkeypatch.setattr(udev, "_context", lambda: Context(Leaving("uio7", name)))
+    monkeypatch.setattr(udev, "udev_context", lambda: Context(Leaving("uio7", name)))
     assert UioDevice.list() == {}
     assert udev.pci_entries() == []
 
 
 def test_cards_are_counted_in_order_of_address_in_every_domain(monkeypatch):
     addresses = ["ffff:00:00.0", "10000:00:00.0", "0000:0a:00.0", "0000:00:1f.7"]
-    monkeypatch.setattr(udev, "_context", lambda: Context(*map(Leaving, addresses)))
+    monkeypatch.setattr(udev, "udev_context", lambda: Context(*map(Leaving, addresses)))
     for name, answer in {"identity": ("1234", "11e8"), "driver": None}.items():
         monkeypatch.setattr(udev.pci, name, lambda address, answer=answer: answer)
     in_order = ["0000:00:1f.7", "0000:0a:00.0", "ffff:00:00.0", "10000:00:00.0"]

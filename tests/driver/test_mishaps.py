@@ -9,7 +9,6 @@ from helpers import DEADLINE_S, Background, Stage, on_loop
 from pretend_world import Failing, Plain, probing, tell
 
 from uio_workloop import (
-    ClosedError,
     Deadline,
     DeviceGoneError,
     DriverHost,
@@ -327,5 +326,5 @@ def test_clients_are_told_that_a_driver_is_gone(world):
         (driver,) = host.drivers
         world.remove(device)
         tell(host, "remove", device)
-        with pytest.raises(ClosedError):
+        with pytest.raises(DeviceGoneError):
             driver.command_gate.run_action(driver.note, "client")
