@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import uio_workloop
 from error_cases.case import Case
 from uio_workloop import DeviceDescription, Driver, PciId, TimerEventSource, WorkLoop
 from uio_workloop.driver.attachment import Attachment
+from uio_workloop.driver.driver_gate import DriverGate
 from uio_workloop.driver.lifecycle import State, next_state
 
 
@@ -62,6 +64,16 @@ class Pretend(DeviceDescription):
 
 
 @contextmanager
+def stopped() -> Iterator[dict[str, Any]]:
+    """A driver whose device has left."""
+    with WorkLoop("drivers") as loop:
+        gate = DriverGate(None, "Card on 0000:00:04.0")
+        loop.add_event_source(gate)
+        gate.end(device_left=True)
+        yield {"driver": SimpleNamespace(command_gate=gate)}
+
+
+@contextmanager
 def classes() -> Iterator[dict[str, Any]]:
     """Drivers, most of them wrong."""
     device = Pretend("/sys/devices/pci0000:00/0000:00:04.0", "pci", "0000:00:04.0", "/dev/uio0", {})
@@ -102,5 +114,6 @@ CASES = {
         Case(STARTED_TWICE, "LifecycleError", classes, "a step out of order"),
         Case(PROBE, "DriverError", classes, "`probe` returns `False`"),
         Case(START, "DriverError", classes, "`start` raises `ValueError`"),
+        Case("driver.command_gate.run_action(print)", "DeviceGoneError", stopped),
     ],
 }

@@ -16,7 +16,7 @@ import uio_workloop
 from error_cases.case import Case, Outcome, execute
 from uio_workloop import GpioLine, InterruptEventSource, PciDevice, UioDevice
 from uio_workloop.devices.gpio_config import GpioConfig
-from uio_workloop.devices.pci_binding import _refused
+from uio_workloop.devices.pci_binding import _refused, exclusive
 from uio_workloop.testing.lab import guest
 
 DEADLINE_S = 10.0  # generous: it costs nothing
@@ -136,6 +136,13 @@ def new_card() -> Iterator[dict[str, Any]]:
 
 
 @contextmanager
+def card_in_work() -> Iterator[dict[str, Any]]:
+    """The same, while another program changes its driver."""
+    with new_card() as names, exclusive("0000:00:05.0"):
+        yield names
+
+
+@contextmanager
 def new_card_of_nobody() -> Iterator[dict[str, Any]]:
     """The same, for a user in no group."""
     with new_card() as names:
@@ -247,6 +254,7 @@ CASES = {
         *each(new_card, "DeviceError", 'PciDevice.find("0000:00:05.0")'),
         *each(devices, "DeviceError", 'PciDevice.bind("0000:00:00.0")', 'PciDevice.bind("0000:00:02.0")'),
         Case(AGAIN, "DeviceError", network_card, "a network interface is up"),
+        Case(AGAIN, "DeviceError", card_in_work, "another program changes its driver"),
         Case('PciDevice.find("0000:00:05.0")', "DeviceError", network_card, "the network driver has the card"),
         *each(devices, "NoInterruptError", 'PciDevice.bind("0000:00:01.1")'),
         answered(

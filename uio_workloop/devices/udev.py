@@ -46,7 +46,7 @@ def resolve(wanted: Name, entries: Sequence[Entry], what: str) -> Entry:
         if not isinstance(wanted, UdevProperty) or udev_runs():
             raise
         note = "udevd does not run here, so there are the kernel's own properties alone"
-        raise DeviceNotFoundError(f"{error}; {note}", path=str(wanted)) from None
+        raise DeviceNotFoundError(f"{note}; {error}", path=str(wanted)) from None
 
 
 def _uio_entry(device: Any) -> Entry | None:
