@@ -170,7 +170,8 @@ CLOSED = "with loop.gate: gate.disable(); soon(loop.close); gate.run_action(prin
 
 CASES = {
     "Work loops and their gates": [
-        *each("BadArgumentError", "WorkLoop(max_consecutive_errors=0)", "loop.set_maximum_lock_time(-1)"),
+        *each("BadArgumentError", "WorkLoop(max_consecutive_errors=0)", "WorkLoop(on_error=5)"),
+        *each("BadArgumentError", "loop.set_maximum_lock_time(1.5)", "loop.run_action(5)", "loop.attempt_action(None)"),
         *each("BadArgumentError", "loop.add_event_source(print)", "loop.add_event_source(plain)"),
         on_loop("AlreadyAttachedError", "other.add_event_source(timer)"),
         *each("NotAttachedError", "loop.remove_event_source(timer)", "timer.signal_work_available()"),
@@ -186,7 +187,8 @@ CASES = {
     ],
     "Event sources": [
         *each("BadArgumentError", 'InterruptEventSource("/dev/uio0", print)', 'InterruptEventSource(line, "print")'),
-        *each("BadArgumentError", "InterruptEventSource(line, wait_for_data)", "SharedInterrupt(5)"),
+        *each("BadArgumentError", "InterruptEventSource(UioDevice, print)", "SharedInterrupt(5)"),
+        *each("BadArgumentError", "InterruptEventSource(line, wait_for_data)"),
         *each("BadArgumentError", "FilterInterruptEventSource.interrupt_event_source(line, print)"),
         *each("BadArgumentError", "FilterInterruptEventSource(line, print, None)", 'SoftwareInterrupt("rising")'),
         *each("NoInterruptError", "InterruptEventSource(another, print, index=1)"),

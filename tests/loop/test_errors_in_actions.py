@@ -162,9 +162,15 @@ def test_an_error_handler_that_fails_leaves_the_rule_in_place(line, seen, caplog
         assert not source.enabled
 
 
-def test_a_limit_below_one_is_refused():
-    with pytest.raises(BadArgumentError, match="max_consecutive_errors is 1 or more, not 0"):
-        WorkLoop(max_consecutive_errors=0)
+@pytest.mark.parametrize("limit", [0, 1.5, None])
+def test_a_limit_that_is_no_number_from_one_on_is_refused(limit):
+    with pytest.raises(BadArgumentError, match=f"work loop 'pump' cannot go on for {limit} errors in a row"):
+        WorkLoop("pump", max_consecutive_errors=limit)
+
+
+def test_what_cannot_be_called_is_no_error_handler():
+    with pytest.raises(BadArgumentError, match="work loop 'pump' cannot call 5: its on_error is a function"):
+        WorkLoop("pump", on_error=5)
 
 
 def test_a_source_whose_ready_phase_keeps_failing_is_disabled_and_does_not_spin(line, caplog):

@@ -35,6 +35,7 @@ NOT_ON_THE_PAGE = {
     "devices/pci_binding.py _refused DeviceError": TOO_LITTLE,
     "devices/pci_config.py _reach DeviceError": TOO_LITTLE,
     "devices/pci_device.py __init__ DeviceGoneError": "takes a card that leaves between two instructions",
+    "devices/pci_device.py _look_up_bar DeviceGoneError": "takes a card that leaves between two instructions",
     "devices/pci_device.py _look_up_bar MapError": NO_SUCH_KERNEL,
     "devices/pci_device.py _open_bar MapError": NO_SUCH_KERNEL,
     "devices/uio_device.py _check_known DeviceGoneError": TOO_LITTLE,

@@ -113,7 +113,7 @@ def test_what_is_no_event_source_is_not_added(work_loop, source):
 
 
 def test_a_number_is_no_deadline(work_loop):
-    with work_loop.gate, pytest.raises(BadArgumentError, match=r"50 is no deadline; write Deadline.after\(50\)"):
+    with work_loop.gate, pytest.raises(BadArgumentError, match=r"50 is no deadline; write Deadline.after\(NS\)"):
         work_loop.gate.sleep("token", 50)
     with pytest.raises(BadArgumentError, match="50 is no deadline"), work_loop.gate.within(50):
         pass

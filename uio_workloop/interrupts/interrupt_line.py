@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from typing import Protocol
 
+from uio_workloop.errors import BadArgumentError
 from uio_workloop.interrupts.claim import Claimant
 
 
@@ -93,6 +94,19 @@ class InterruptProvider(Protocol):
 
     def invalidate(self, reason: str) -> None:
         """The device has left: drop every mapping, so that registers raise `DeviceGoneError`. Idempotent."""
+
+
+def check_provider(provider: object, besides: str = "") -> None:
+    """Refuse what cannot hand out a line.
+
+    Args:
+        besides: what else would do, for the message.
+
+    Raises:
+        BadArgumentError: it provides no interrupts.
+    """
+    if isinstance(provider, type) or not hasattr(provider, "claim_interrupt"):
+        raise BadArgumentError(f"{provider!r} provides no interrupts; give what find_device() opens{besides}")
 
 
 class NoLine:

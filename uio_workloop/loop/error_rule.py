@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 
 from uio_workloop.errors import BadArgumentError
+from uio_workloop.loop.callback import check_callback
 from uio_workloop.loop.event_source import EventSource
 
 ErrorHandler = Callable[[EventSource, BaseException], object]
@@ -20,12 +21,19 @@ class ErrorRule:
     disabled and one error says so: a level line whose action keeps failing must not storm. A handler of the user's
     takes the place of all that; if it fails itself, the rule applies after all.
 
+    Args:
+        loop: whose rule it is, for messages.
+
     Context: gate of the source's loop held.
     """
 
-    def __init__(self, on_error: ErrorHandler | None, max_consecutive_errors: int) -> None:
-        if max_consecutive_errors < 1:
-            raise BadArgumentError(f"max_consecutive_errors is 1 or more, not {max_consecutive_errors}")
+    def __init__(self, loop: str, on_error: ErrorHandler | None, max_consecutive_errors: int) -> None:
+        if on_error is not None:
+            check_callback(on_error, loop, "on_error")
+        if not isinstance(max_consecutive_errors, int) or max_consecutive_errors < 1:
+            raise BadArgumentError(
+                f"{loop} cannot go on for {max_consecutive_errors!r} errors in a row: give a whole number, 1 or more"
+            )
         self._on_error = on_error
         self._limit = max_consecutive_errors
 

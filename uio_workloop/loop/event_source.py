@@ -294,6 +294,8 @@ class EventSource:
 
     def _check_open(self, operation: str) -> None:
         if self._termination is not None:
-            raise ClosedError(f"cannot {operation} {self._name}: its device has left") from self._termination
+            raise ClosedError(
+                f"cannot {operation} {self._name}: its device has left; make a new one when it is back"
+            ) from self._termination
         if self._closed:
             raise ClosedError(f"cannot {operation} {self._name}: it is closed; make a new one")

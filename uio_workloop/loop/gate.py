@@ -61,7 +61,9 @@ class _Ticket:
 
 def _check_deadline(deadline: object) -> None:
     if not isinstance(deadline, Deadline | None):
-        raise BadArgumentError(f"{deadline!r} is no deadline; write Deadline.after({deadline}) for so many ns from now")
+        raise BadArgumentError(
+            f"{deadline!r} is no deadline; write Deadline.after(NS) for so many nanoseconds from now"
+        )
 
 
 class _Scope:
@@ -251,7 +253,8 @@ class Gate(_Scope):
             elif not ticket.bell.acquire(True, deadline.remaining_s):
                 if self.withdraw(ticket):
                     raise DeadlineExceededError(
-                        f"the gate of {self.name!r} was held by other threads until the deadline"
+                        f"the gate of {self.name!r} was held by other threads until the deadline; wait longer, or see "
+                        "to it that they hold it for less"
                     )
                 ticket.bell.acquire()  # it is being given to us this very moment
         except (DeadlineExceededError, DeadlockError):  # our ticket was withdrawn

@@ -25,8 +25,10 @@ class HoldTimeRule:
     """
 
     def __init__(self, limit_ns: int, raises: bool, serving: Callable[[], str | None]) -> None:
-        if limit_ns < 0:
-            raise BadArgumentError(f"cannot set a maximum lock time of {limit_ns} ns: it is 0 (off) or more")
+        if not isinstance(limit_ns, int) or limit_ns < 0:
+            raise BadArgumentError(
+                f"cannot set a maximum lock time of {limit_ns!r} ns: it is a whole number, 0 (off) or more"
+            )
         self.limit_ns = limit_ns
         self._raises = raises
         self._serving = serving

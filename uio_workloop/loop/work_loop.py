@@ -64,7 +64,7 @@ class WorkLoop:
         self._named = name is not None
         self.name = name or "WorkLoop"
         self.gate: Final = Gate(self.name)
-        error_rule = ErrorRule(on_error, max_consecutive_errors)
+        error_rule = ErrorRule(f"work loop {self.name!r}", on_error, max_consecutive_errors)
         self._closing = False
         self.dispatch: Final = Dispatch(self, error_rule)
         """Passes, signals and descriptors; for sources."""
@@ -219,10 +219,13 @@ class WorkLoop:
         Context: any thread; takes the gate, recursively.
         Raises:
             ClosedError: the loop was closed before.
+            BadArgumentError: `fn` cannot be called.
             AbortedError: the loop was closed while the caller waited for the gate; `fn` was not called.
         IOKit: runAction.
         """
         self._check_open("run an action")
+        if not callable(fn):
+            raise BadArgumentError(f"work loop {self.name!r} cannot run {fn!r}: it is not callable")
         with self.gate:
             self._check_still_open()
             return fn(*args, **kwargs)
@@ -232,12 +235,15 @@ class WorkLoop:
 
         Context: any thread.
         Raises:
+            BadArgumentError: `fn` cannot be called.
             GateBusyError: another thread holds the gate; `fn` was not called.
             ClosedError: the loop was closed before.
             AbortedError: it was closed in the same instant; `fn` was not called.
         IOKit: IOCommandGate::attemptAction.
         """
         self._check_open("attempt an action")
+        if not callable(fn):
+            raise BadArgumentError(f"work loop {self.name!r} cannot attempt {fn!r}: it is not callable")
         with self.gate.attempt():
             self._check_still_open()
             return fn(*args, **kwargs)
@@ -321,7 +327,9 @@ class WorkLoop:
 
     def _check_still_open(self) -> None:
         if self._closing:
-            raise AbortedError(f"work loop {self.name!r} was closed while the caller waited for its gate")
+            raise AbortedError(
+                f"work loop {self.name!r} was closed while the caller waited for its gate; make a new one"
+            )
 
     # The end
 

@@ -123,7 +123,9 @@ class CommandGate(EventSource):
                 raise AbortedError(f"work loop {loop.name!r} was closed while a caller waited for {self._name}")
             self._check_still_on(loop)
             if result is WaitResult.TIMED_OUT and not self._enabled:
-                raise DeadlineExceededError(f"{self._name} was not enabled before the deadline")
+                raise DeadlineExceededError(
+                    f"{self._name} was not enabled before the deadline; enable() it, or wait longer"
+                )
 
     # Sleep and wake-up
 

@@ -29,7 +29,7 @@ from typing import Any, ClassVar, Self
 
 from uio_workloop.errors import BadArgumentError, DeviceGoneError, NotAttachedError, WorkLoopError
 from uio_workloop.interrupts.event_count import MODULUS
-from uio_workloop.interrupts.interrupt_line import InterruptLine, InterruptProvider, NoLine, Trigger
+from uio_workloop.interrupts.interrupt_line import InterruptLine, InterruptProvider, NoLine, Trigger, check_provider
 from uio_workloop.loop.event_source import EventSource
 from uio_workloop.loop.work_loop import WorkLoop
 from uio_workloop.sources.cpu_warmer import CpuWarmer
@@ -76,10 +76,8 @@ class InterruptEventSource(EventSource):
         owner: object = None,
         name: str | None = None,
     ) -> None:
-        if provider is not None and not hasattr(provider, "claim_interrupt"):
-            raise BadArgumentError(
-                f"{provider!r} provides no interrupts; give what find_device() opens, a SoftwareInterrupt, or None"
-            )
+        if provider is not None:
+            check_provider(provider, ", a SoftwareInterrupt, or None")
         where = f" on {provider.name}" if provider is not None else ""
         super().__init__(action, owner=owner, name=name or f"{type(self).__name__}{where}")
         self._provider = provider

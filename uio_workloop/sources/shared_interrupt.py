@@ -24,7 +24,7 @@ from uio_workloop.errors import (
     WorkLoopError,
 )
 from uio_workloop.interrupts.claim import Claimant
-from uio_workloop.interrupts.interrupt_line import InterruptLine, InterruptProvider, NoLine, Trigger
+from uio_workloop.interrupts.interrupt_line import InterruptLine, InterruptProvider, NoLine, Trigger, check_provider
 from uio_workloop.loop.event_source import EventSource
 from uio_workloop.loop.work_loop import WorkLoop
 
@@ -51,7 +51,8 @@ class SharedInterrupt(EventSource):
     is_interrupt: ClassVar[bool] = True
 
     def __init__(self, provider: InterruptProvider, *, index: int = 0) -> None:
-        super().__init__(name=f"{type(self).__name__} on {getattr(provider, 'name', provider)}")
+        check_provider(provider)
+        super().__init__(name=f"{type(self).__name__} on {provider.name}")
         self._provider = provider
         self._lines: list[_SharedLine] = []
         self._interrupts = 0
@@ -59,8 +60,6 @@ class SharedInterrupt(EventSource):
         self._settling = RLock()  # clients finish under the gate and in the ready phase: one of them opens the line,
         self._open = False  # and once, or the next interrupt could be back before anybody has looked at the first
         self._line: InterruptLine = NoLine()
-        if not hasattr(provider, "claim_interrupt"):
-            raise BadArgumentError(f"{provider!r} provides no interrupts; give what find_device() opens")
         line = provider.claim_interrupt(index, self)
         if self._closed:  # its provider was closed since, and has closed us
             line.release()
