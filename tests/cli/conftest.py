@@ -8,6 +8,7 @@ import pytest
 
 from uio_workloop import Registers
 from uio_workloop.cli import measurement
+from uio_workloop.clock import SECOND_NS
 
 
 class DeviceOfMemory:
@@ -35,5 +36,5 @@ def device() -> DeviceOfMemory:
 
 @pytest.fixture
 def _short_patience(monkeypatch):
-    """What is missing on purpose need not be waited for."""
-    monkeypatch.setattr(measurement, "SETTLE_NS", 1)
+    """What is missing on purpose need not be waited for as long; what is on its way has to arrive on slow machines, too."""
+    monkeypatch.setattr(measurement, "SETTLE_NS", SECOND_NS)
