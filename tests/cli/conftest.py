@@ -36,5 +36,5 @@ def device() -> DeviceOfMemory:
 
 @pytest.fixture
 def _short_patience(monkeypatch):
-    """What is missing on purpose need not be waited for as long; what is on its way has to arrive on slow machines, too."""
+    """What is missing on purpose need not be waited for as long, but on slow machines the rest has to arrive, too."""
     monkeypatch.setattr(measurement, "SETTLE_NS", SECOND_NS)

@@ -28,6 +28,7 @@ HARMLESS = tuple(
         # The host was busy while the guest ran, which says nothing about drivers.
         r"hrtimer: interrupt took \d+ ns",
         r"workqueue: \S+ hogged CPU for >\d+us \d+ times, .*",
+        r"hpet: Lost \d+ RTC interrupts",
     )
 )
 
