@@ -13,11 +13,13 @@ from uio_workloop.clock import SECOND_NS, monotonic_ns
 
 name = sys.argv[1] if sys.argv[1:] else "1b36:0002"
 total = int(sys.argv[2]) if sys.argv[2:] else 1_000_000
+baud = int(sys.argv[3]) if sys.argv[3:] else 115_200
 UNDER_WAY = RECEIVE_BUFFER // 2  # at most: no more than the port keeps for us
 
 
 class Loopback(SerialPort):
     loopback = True
+    divisor = 115_200 // baud
 
 
 sent, received = os.urandom(total), bytearray()
