@@ -97,6 +97,16 @@ def test_a_device_still_being_bound_is_waited_for(world, monkeypatch):
         assert len(host.drivers) == 1
 
 
+def test_one_that_was_bound_in_time_is_not_looked_at_a_second_time(world, monkeypatch, caplog):
+    monkeypatch.setattr("uio_workloop.driver.driver_host.waits_for_its_driver", lambda device: True)
+    with DriverHost([Failing]) as host:
+        device = world.add()
+        tell(host, "add", device)
+        tell(host, "bind", device)
+        host.loop.run_action(host._on_no_bind, None)
+    assert caplog.messages == ["Failing could not start on 0000:00:04.0: the card answers 0xffffffff"]
+
+
 def test_a_device_that_is_never_bound_is_not_waited_for_forever(world, monkeypatch):
     monkeypatch.setattr("uio_workloop.driver.driver_host.waits_for_its_driver", lambda device: True)
     monkeypatch.setattr("uio_workloop.driver.driver_host.BIND_FOLLOWS_MS", 0)

@@ -136,6 +136,7 @@ def test_a_device_that_leaves_while_it_is_given_away_leaves_nothing_behind(world
         assert host.drivers == ()
         assert len(work_loop.event_sources) == 2  # the host's own
         assert all(each._fd < 0 for each in world.opened)
+        assert len(world.opened) <= 2  # to probe and to start; nobody else tries
         assert [each for each in caplog.records if each.levelname == "ERROR"] == []
 
 

@@ -146,7 +146,7 @@ class DriverHost:
             log.warning("devices came and went faster than could be followed: looking at all of them anew")
             self._look_around()
         elif what in ("remove", "unbind"):
-            self._stop_departed(device.sys_path)
+            self._stop_departed()
         elif what == "add" and waits_for_its_driver(device):
             self._awaiting_bind.add(device.sys_path)
             self._late.set_timeout_ms(BIND_FOLLOWS_MS)
@@ -161,22 +161,21 @@ class DriverHost:
     def _look_around(self) -> None:
         """See what has left and what is there."""
         with self.loop.gate:
-            self._stop_departed("/")
+            self._stop_departed()
         for device in list_devices(gpio_lines=self._gpio_lines):
             with self.loop.gate:  # device by device, so that drivers that run have their turn
                 self._consider(device)
 
     def _look_at(self, sys_path: str) -> None:
-        self._stop_departed(sys_path)
+        self._stop_departed()
         self._awaiting_bind = {path for path in self._awaiting_bind if not _within(sys_path, path)}
         for device in devices_at(sys_path):
             self._consider(device)
 
-    def _stop_departed(self, sys_path: str) -> None:
-        """Stop the drivers on what is at, above or below this directory and has left, the last started first."""
+    def _stop_departed(self) -> None:
+        """Stop the drivers on what has left, whether told of it yet or not, the last started first."""
         for each in reversed(self._attached.copy().values()):
-            path = each.device.trace[0]
-            if (_within(sys_path, path) or _within(path, sys_path)) and not each.device.present:
+            if not each.device.present:
                 self._stop(each)
 
     # Devices x drivers
