@@ -137,6 +137,11 @@ def test_the_watchdog_is_fed_at_twice_the_rate_it_asks_for(work_loop):
     assert 0 < timer.abstime - monotonic_ns() <= 1800 * SECOND_NS
 
 
+def test_nobody_is_fed_who_does_not_ask(work_loop):
+    run._feed_watchdog(SimpleNamespace(loop=work_loop), ServiceManager({}))
+    assert work_loop.event_sources == ()
+
+
 def test_a_loop_that_is_stuck_is_a_dead_service(file, manager):
     file.write_text(NOBODYS + STUCK)
     with running(f"{file}:Stuck", NOTIFY_SOCKET=manager.getsockname(), WATCHDOG_USEC="20000") as process:

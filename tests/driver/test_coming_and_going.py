@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import replace
 
 import pytest
 from helpers import DEADLINE_S, Background, Stage
@@ -107,6 +108,17 @@ def test_one_that_was_bound_in_time_is_not_looked_at_a_second_time(world, monkey
     assert caplog.messages == ["Failing could not start on 0000:00:04.0: the card answers 0xffffffff"]
 
 
+def test_news_of_another_device_do_not_end_the_wait(world, monkeypatch):
+    monkeypatch.setattr("uio_workloop.driver.driver_host.waits_for_its_driver", lambda device: True)
+    with DriverHost([Plain]) as host:
+        device = world.add()
+        tell(host, "add", device)
+        tell(host, "bind", replace(device, sys_path=device.sys_path[:-1]))  # a name that begins alike
+        assert host.drivers == ()
+        host.loop.run_action(host._on_no_bind, None)
+        assert len(host.drivers) == 1
+
+
 def test_a_device_that_is_never_bound_is_not_waited_for_forever(world, monkeypatch):
     monkeypatch.setattr("uio_workloop.driver.driver_host.waits_for_its_driver", lambda device: True)
     monkeypatch.setattr("uio_workloop.driver.driver_host.BIND_FOLLOWS_MS", 0)
@@ -198,6 +210,17 @@ def test_whoever_wants_to_know_is_told_of_every_start_and_stop(world, caplog):
         tell(host, "remove", device)
         tell(host, "bind", world.add())
     assert heard == [0, 1, 0]
+
+
+def test_one_who_wants_to_know_and_cannot_bear_it_changes_nothing(world, caplog):
+    def faint(host):
+        raise ValueError("not again")
+
+    with DriverHost([Plain]) as host:
+        host.on_change = faint
+        tell(host, "bind", world.add())
+        assert len(host.drivers) == 1
+    assert [each.partition(" of ")[0] for each in caplog.messages] == ["on_change"] * 2
 
 
 # Acquiring

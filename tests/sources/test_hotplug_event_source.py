@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import socket
+from concurrent.futures import Future
 
 import pytest
-from helpers import DEADLINE_S, Stage
+from helpers import DEADLINE_S
 
 from uio_workloop import DeviceDescription, HotplugEventSource, TimerEventSource
 from uio_workloop.sources.hotplug_event_source import AT_ONCE
 from uio_workloop.testing import fence
+from uio_workloop.testing.leaks import open_descriptors
 
 LOOPBACK = "/sys/devices/virtual/net/lo"
 
@@ -133,18 +135,46 @@ def test_what_happens_while_it_is_told_of_dropped_events_is_not_dropped(source, 
 
 
 def test_more_events_than_fit_in_a_pass_do_not_keep_others_waiting(source, news, work_loop):
-    seen = Stage()
-    timer = TimerEventSource(lambda sender: seen._reached.set())
+    told_before = Future()
+    timer = TimerEventSource(lambda sender: told_before.set_result(len(news)))
     with work_loop.gate:
         work_loop.add_event_source(source)
         work_loop.add_event_source(timer)
         for _ in range(100):
             announce("change")
         timer.set_timeout_ns(0)
-    seen.await_reached()
+    assert told_before.result(DEADLINE_S) <= AT_ONCE
     while len(news) < 100:
         fence(work_loop, int(DEADLINE_S * 1e9))
     assert {what for what, *_ in news} == {"change"}
+
+
+def test_an_action_that_raises_now_and_then_is_called_all_the_same(source, news, work_loop):
+    """Ten errors in a row would disable it."""
+
+    def failing(sender, what, device):
+        news(sender, what, device)
+        if what == "add":
+            raise ZeroDivisionError
+
+    source.set_action(failing)
+    work_loop.add_event_source(source)
+    for _ in range(12):
+        announce("add")
+        announce("change")
+    while len(news) < 24:
+        fence(work_loop, int(DEADLINE_S * 1e9))
+    assert source.enabled
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # that is the point
+def test_the_child_of_a_fork_has_no_socket_to_hear_with(source, work_loop):
+    work_loop.add_event_source(source)
+    descriptor = source.fileno()
+    child = os.fork()
+    if not child:
+        os._exit(0 if descriptor not in open_descriptors() else 1)
+    assert os.waitpid(child, 0)[1] == 0
 
 
 def test_an_action_that_raises_loses_only_its_own_event(source, news, work_loop, caplog):

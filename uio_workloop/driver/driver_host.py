@@ -269,7 +269,7 @@ class DriverHost:
 
 
 def _within(directory: str, path: str) -> bool:
-    return path == directory or path.startswith(directory.rstrip("/") + "/")
+    return path == directory or path.startswith(f"{directory}/")
 
 
 def _all_checked(drivers: Sequence[type[Driver]]) -> tuple[type[Driver], ...]:
