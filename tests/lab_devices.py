@@ -101,6 +101,22 @@ def interrupt_threads(handler: str) -> list[int]:
     return [pid for pid, comm in comms.items() if comm.startswith("irq/") and handler in comm]
 
 
+@contextmanager
+def patient_kernel() -> Iterator[None]:
+    """A kernel that does not give up on a line nobody answers.
+
+    It counts interrupts, and of those an emulated line makes ten thousand at a stretch, while the processors that could
+    quiet it wait for their host: whether it comes to a hundred thousand is a matter of luck.
+
+    Source: noirqdebug in kernel/irq/spurious.c; ioapic_eoi_broadcast in hw/intc/ioapic.c of QEMU.
+    """
+    write("/sys/module/spurious/parameters/noirqdebug", "Y")
+    try:
+        yield
+    finally:
+        write("/sys/module/spurious/parameters/noirqdebug", "N")
+
+
 def unanswered(address: str) -> int:
     """How many interrupts nobody felt responsible for, on the line of this card, since it last got a handler.
 

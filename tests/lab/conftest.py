@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from lab_devices import patient_kernel
 from lab_drivers import LEAVING_SLOT, NEIGHBOURS_SLOT
 
 from uio_workloop.testing.lab import guest
@@ -32,7 +33,8 @@ def leaving_card() -> Iterator[str]:
     So the line is never without a handler. QEMU keeps an interrupt that comes just after the last handler has gone for
     the next, who cannot quiet it: the kernel gives up on such a line ("nobody cared").
     """
-    guest.plug("edu", "neighbour", NEIGHBOURS_SLOT)
-    yield guest.plug("edu", "leaving", LEAVING_SLOT)
+    with patient_kernel():
+        guest.plug("edu", "neighbour", NEIGHBOURS_SLOT)
+        yield guest.plug("edu", "leaving", LEAVING_SLOT)
     for each in ("leaving", "neighbour"):
         guest.unplug(each)

@@ -11,11 +11,12 @@ from contextlib import contextmanager
 import pytest
 from helpers import DEADLINE_S
 from lab_devices import EduRegisters as Edu
-from lab_devices import unanswered, write
+from lab_devices import patient_kernel, unanswered, write
 from lab_drivers import EDU, Factorials, Watched, news
 
 from uio_workloop import InterruptEventSource, PciDevice, Registers, UdevProperty
 from uio_workloop._linux import pci
+from uio_workloop.clock import monotonic_ns
 from uio_workloop.testing.lab import guest
 
 
@@ -97,23 +98,25 @@ def test_a_driver_that_stops_leaves_its_line_masked(second):
     assert is_masked(second)
 
 
-def test_a_card_that_somebody_else_unbinds_is_masked_as_soon_as_its_source_hears_of_it(
-    work_loop, neighbour, second, show
-):
-    """The card asserts its line at the very moment, which nobody answers until then."""
-    worst = 0
+def test_a_card_that_somebody_else_unbinds_is_masked_when_its_source_hears_of_it(work_loop, neighbour, second, show):
+    """It asserts its line at that very moment, which nobody answers until then."""
+    took_ns = []
     for _ in range(20):
-        with PciDevice.find(second) as card, beside_the_driver(second) as registers:
+        with patient_kernel(), PciDevice.find(second) as card, beside_the_driver(second) as registers:
             source = InterruptEventSource(card, lambda sender, count: None)
             work_loop.add_event_source(source)
             heard = threading.Event()
             source.on_terminated = lambda sender, heard=heard: heard.set()
             source.enable()
             registers.write32(Edu.RAISE, 1)  # never acknowledged: back at every unmasking
+            begin_ns = monotonic_ns()
             write("/sys/bus/pci/drivers/uio_pci_generic/unbind", second)
             assert heard.wait(DEADLINE_S)
-            go_on(neighbour)
-            worst = max(worst, unanswered(second))
+            took_ns.append(monotonic_ns() - begin_ns)
             assert is_masked(second)
+            go_on(neighbour)
         guest.bind_to_uio(second)
-    show(f"a card unbound by somebody else while it interrupts: masked after at most {worst} unanswered interrupts")
+    show(
+        f"a card unbound by somebody else while it interrupts: masked {min(took_ns) // 1_000_000} to "
+        f"{max(took_ns) // 1_000_000} ms after the unbinding began"
+    )
