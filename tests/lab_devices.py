@@ -103,7 +103,7 @@ def interrupt_threads(handler: str) -> list[int]:
 
 @contextmanager
 def patient_kernel() -> Iterator[None]:
-    """A kernel that does not give up on a line nobody answers.
+    """A kernel that does not give up on lines nobody answers, of those that get their first handler in this block.
 
     It counts interrupts, and of those an emulated line makes ten thousand at a stretch, while the processors that could
     quiet it wait for their host: whether it comes to a hundred thousand is a matter of luck.

@@ -62,7 +62,7 @@ def go_through_departures(card: str, leave: Callable[[], object], come_back: Cal
             leave()
             host.await_none(card)
             assert holdings(host) == without
-            assert driver.wrong == []
+            assert (driver.wrong, driver.stray in (0, 1)) == ([], True)
             assert driver.asked - driver.answered in (0, 1)  # the one under way as it left
             answered += driver.answered
             under_way += driver.asked - driver.answered

@@ -11,13 +11,14 @@ from contextlib import contextmanager
 import pytest
 from helpers import DEADLINE_S
 from lab_devices import EduRegisters as Edu
-from lab_devices import patient_kernel, unanswered, write
-from lab_drivers import EDU, Factorials, Watched, news
+from lab_devices import unanswered, write
+from lab_drivers import EDU, NEIGHBOURS_SLOT, Factorials, Watched, news
 
-from uio_workloop import InterruptEventSource, PciDevice, Registers, UdevProperty
+from uio_workloop import InterruptEventSource, PciDevice, Registers, UdevProperty, WorkLoop
 from uio_workloop._linux import pci
 from uio_workloop.clock import monotonic_ns
 from uio_workloop.testing.lab import guest
+from uio_workloop.testing.lab.architecture import pci_address
 
 
 class OnFirst(Factorials):
@@ -98,25 +99,33 @@ def test_a_driver_that_stops_leaves_its_line_masked(second):
     assert is_masked(second)
 
 
-def test_a_card_that_somebody_else_unbinds_is_masked_when_its_source_hears_of_it(work_loop, neighbour, second, show):
+def test_a_card_that_somebody_else_unbinds_is_masked_when_its_source_hears_of_it(work_loop, leaving_card, show):
     """It asserts its line at that very moment, which nobody answers until then."""
+    on_neighbour = EDU & UdevProperty("PCI_SLOT_NAME", pci_address(NEIGHBOURS_SLOT))
     took_ns = []
-    for _ in range(20):
-        with patient_kernel(), PciDevice.find(second) as card, beside_the_driver(second) as registers:
-            source = InterruptEventSource(card, lambda sender, count: None)
-            work_loop.add_event_source(source)
-            heard = threading.Event()
-            source.on_terminated = lambda sender, heard=heard: heard.set()
-            source.enable()
-            registers.write32(Edu.RAISE, 1)  # never acknowledged: back at every unmasking
-            begin_ns = monotonic_ns()
-            write("/sys/bus/pci/drivers/uio_pci_generic/unbind", second)
-            assert heard.wait(DEADLINE_S)
-            took_ns.append(monotonic_ns() - begin_ns)
-            assert is_masked(second)
+    with Watched(type("OnNeighbour", (Factorials,), {"match": on_neighbour})) as host:
+        (neighbour,) = host.drivers
+        for _ in range(20):
+            took_ns.append(unbind_while_it_interrupts(work_loop, leaving_card))
+            assert is_masked(leaving_card)
             go_on(neighbour)
-        guest.bind_to_uio(second)
+            guest.bind_to_uio(leaving_card)
     show(
         f"a card unbound by somebody else while it interrupts: masked {min(took_ns) // 1_000_000} to "
         f"{max(took_ns) // 1_000_000} ms after the unbinding began"
     )
+
+
+def unbind_while_it_interrupts(work_loop: WorkLoop, address: str) -> int:
+    """How long its source took to hear of it."""
+    heard = threading.Event()
+    with PciDevice.find(address) as card, beside_the_driver(address) as registers:
+        source = InterruptEventSource(card, lambda sender, count: None)
+        work_loop.add_event_source(source)
+        source.on_terminated = lambda sender: heard.set()
+        source.enable()
+        registers.write32(Edu.RAISE, 1)  # never acknowledged: back at every unmasking
+        begin_ns = monotonic_ns()
+        write("/sys/bus/pci/drivers/uio_pci_generic/unbind", address)
+        assert heard.wait(DEADLINE_S)
+        return monotonic_ns() - begin_ns
