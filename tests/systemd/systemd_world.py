@@ -75,18 +75,25 @@ class Journal:
         self._begun = b""
         self.seen: list[str] = []
 
-    def wait_for(self, text: str) -> str:
-        """The next line with this text in it."""
+    def wait_for(self, *texts: str) -> str:
+        """Read on until each of these texts was in a line of its own, in any order; the last of these lines."""
+        missing = list(texts)
+        while missing:
+            line = self._next_line(missing)
+            found = next((text for text in missing if text in line), None)
+            if found is not None:
+                missing.remove(found)
+        return line
+
+    def _next_line(self, missing: list[str]) -> str:
         end = time.monotonic() + TIMEOUT_S
-        while True:
-            while self._unread:
-                self.seen.append(self._unread.pop(0))
-                if text in self.seen[-1]:
-                    return self.seen[-1]
+        while not self._unread:
             if not select.select([self._fd], [], [], max(0.0, end - time.monotonic()))[0]:
-                raise AssertionError("\n".join([f"no {text!r} within {TIMEOUT_S:.0f} s; seen:", *self.seen]))
+                raise AssertionError("\n".join([f"no {missing} within {TIMEOUT_S:.0f} s; seen:", *self.seen]))
             *lines, self._begun = (self._begun + os.read(self._fd, 1 << 16)).split(b"\n")
             self._unread += [line.decode() for line in lines]
+        self.seen.append(self._unread.pop(0))
+        return self.seen[-1]
 
 
 @contextmanager
