@@ -9,6 +9,7 @@ import pytest
 from lab_devices import card_state
 
 from uio_workloop import DeviceError, PciDevice
+from uio_workloop._linux import pci
 from uio_workloop.devices import pci_binding
 
 TURNS = """
