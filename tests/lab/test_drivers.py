@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import socket
@@ -24,6 +25,7 @@ from uio_workloop import (
     GpioName,
     HotplugEventSource,
     InterruptEventSource,
+    PciDevice,
     UdevProperty,
     UioName,
     WorkLoop,
@@ -107,6 +109,17 @@ def test_a_platform_device_gets_its_driver_once_its_kernel_driver_is_done_and_co
             assert driver.answered == 1
     load_dummy()
     show(f"uio_dummy loaded {TIMES} times: its driver started when it was complete, and heard its interrupt")
+
+
+def test_a_card_on_no_uio_driver_gets_its_driver_once_what_the_log_says_was_done(addresses, caplog):
+    caplog.set_level(logging.INFO)
+    PciDevice.find(addresses[1]).unbind()
+    with Watched(Factorials) as host:
+        assert host.driver_of(addresses[1]) is None
+        (sentence,) = (each for each in caplog.messages if "give it to UIO" in each)
+        assert sentence.startswith(f"{addresses[1]} is for Factorials, but is on no driver; ")
+        subprocess.run(sentence.partition("as root: ")[2], shell=True, check=True)
+        host.await_driver(addresses[1], answers=3)
 
 
 class Button(Driver):
