@@ -94,6 +94,20 @@ def test_a_program_that_does_not_finish_is_named(card_on_its_driver, monkeypatch
         holder.communicate()
 
 
+def test_a_card_that_could_not_be_given_back_because_somebody_was_at_it_is_given_back_by_the_next_close(
+    card_on_its_driver, monkeypatch
+):
+    card = PciDevice.bind(card_on_its_driver)
+    monkeypatch.setattr(pci_binding, "OTHERS_NS", 0)
+    with program(HOLD, card_on_its_driver) as holder:
+        assert holder.stdout.readline() == "has it\n"
+        with pytest.raises(DeviceError, match="is at it; try again when that is done"):
+            card.close()
+        holder.communicate()
+    card.close()
+    assert card_state(card_on_its_driver) == ("8139cp", "")
+
+
 def test_a_card_that_was_on_no_driver_is_on_none_after_unbind(card_on_its_driver):
     pci.unbind(card_on_its_driver, "8139cp")
     PciDevice.bind(card_on_its_driver).unbind()

@@ -19,7 +19,8 @@ from uio_workloop.errors import DeviceError, DeviceGoneError, NoInterruptError, 
 DRIVER = "uio_pci_generic"
 MOST_LISTED = 3
 PLUGGED_IN_NS = SECOND_NS  # for the kernel to finish with a new card; the price is that a refusal takes as long
-OTHERS_NS = 10 * SECOND_NS  # for another program to finish with the card
+OTHERS_NS = 30 * SECOND_NS  # for another program to finish with the card
+LOOK_S = 0.001  # so short that one who takes it again and again does not keep everybody else waiting
 PAUSE_S = 0.01
 _WHERE_MODPROBE_IS = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
 
@@ -60,7 +61,7 @@ def _lock(fd: int, address: str) -> None:
                     code=errno.EBUSY,
                     path=address,
                 ) from None
-        time.sleep(PAUSE_S)
+        time.sleep(LOOK_S)
 
 
 class PciBinding:

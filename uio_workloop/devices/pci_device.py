@@ -239,9 +239,11 @@ class PciDevice:
             DeviceError: the driver does not take the card back; all else is closed then.
         """
         self._uio.close()
-        binding, self._binding = self._binding, None
-        if binding is not None:
-            with exclusive(self.address):
+        if self._binding is None:
+            return
+        with exclusive(self.address):  # if that is refused, closing once more tries again
+            binding, self._binding = self._binding, None
+            if binding is not None:  # another thread was not first
                 binding.undo()
 
     def __enter__(self) -> PciDevice:
