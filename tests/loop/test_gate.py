@@ -274,7 +274,7 @@ def test_a_wait_whose_deadline_passes_while_the_gate_is_being_given_to_it_has_it
     gate._queue = HaltingQueue(giving)
     holder = Background(hold, gate, holding)
     holding.await_reached()
-    deadline = Deadline.after(20_000_000)
+    deadline = Deadline.after(500_000_000)
 
     def wait_for_it() -> bool:
         with gate.within(deadline):
