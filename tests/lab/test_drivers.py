@@ -149,11 +149,14 @@ def test_a_gpio_line_leaves_with_its_chip_and_comes_back_with_it():
     (line / "name").write_text("lid")
     (chip / "bank0" / "num_lines").write_text("4")
     with Watched(type("Lid", (Button,), {"match": GpioName("lid")})) as host:
-        for _ in range(3):
+        for _ in range(TIMES):
             (chip / "live").write_text("1")
             name = f"{(chip / 'bank0' / 'chip_name').read_text().strip()}:2"
             host.await_driver(name)
-            (chip / "live").write_text("0")
+            # Closing a line while Linux 6.12 is still removing its chip makes it warn of an interrupt freed twice:
+            # gpiochip_free_remaining_irqs() has freed it first. So nobody hears of it before the chip is gone.
+            with host.loop.gate:
+                (chip / "live").write_text("0")
             host.await_none(name)
     line.rmdir()
     (chip / "bank0").rmdir()
