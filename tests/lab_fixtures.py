@@ -69,6 +69,14 @@ def insert() -> Iterator[Insert]:
 
 
 @pytest.fixture
+def rtl8139_driver() -> Iterator[str]:
+    """The kernel driver of rtl8139 cards; ask for it before `insert`. Other tests find these cards on no driver."""
+    run("modprobe", "8139cp")
+    yield "8139cp"
+    run("modprobe", "-r", "8139cp")
+
+
+@pytest.fixture
 def network_card(insert: Insert) -> str:
     """A card on its kernel driver."""
     address = insert("e1000", "e1000")

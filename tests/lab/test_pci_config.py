@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import subprocess
 import sys
@@ -121,6 +122,26 @@ def test_bars_smaller_than_a_page_are_found_inside_it(insert, show):
     show(f"BARs of 256 bytes at {offsets[0]:#x} and {offsets[1]:#x} in one page: {address.hex(':')}, {version:#06x}")
     assert address[:3] == bytes.fromhex("525400")  # how QEMU's network addresses begin
     assert version & 0xFF in (0x01, 0x02)
+
+
+def test_a_bar_in_a_page_that_a_kernel_driver_works_in_is_refused_with_the_reason(rtl8139_driver, insert, show):
+    network, reader = insert("rtl8139"), insert("sdhci-pci")
+    pages = {pci_bar_page(network, 1), pci_bar_page(reader, 0)}
+    assert pci.driver(network) == rtl8139_driver
+    assert len(pages) == 1, "the kernel gave each a page of its own, and nothing is shown"
+    with PciDevice.bind(reader) as card:
+        with pytest.raises(MapError) as refused:
+            card.bar(0)
+        show(f"kept by the kernel: {refused.value}")
+        assert str(refused.value) == (
+            f"cannot map {reader} BAR 0: the kernel keeps its page for a driver, perhaps that of another card in it; "
+            "unbind that, or boot with iomem=relaxed"
+        )
+
+
+def pci_bar_page(address: str, index: int) -> int:
+    with open(f"{pci.DEVICES}/{address}/resource") as file:
+        return int(file.read().splitlines()[index].split()[0], 16) // mmap.PAGESIZE
 
 
 def test_a_card_that_is_bound_answers_in_memory_and_in_ports_whatever_it_was_told_before(insert):

@@ -40,9 +40,9 @@ with exclusive(sys.argv[1]):
 
 
 @pytest.fixture
-def card_on_its_driver(insert) -> str:
+def card_on_its_driver(rtl8139_driver, insert) -> str:
     """Not an e1000: the driver of those counts how often it was bound, and complains after 32 times."""
-    return insert("rtl8139", "8139cp")
+    return insert("rtl8139")
 
 
 def program(script: str, *arguments: str) -> subprocess.Popen[str]:

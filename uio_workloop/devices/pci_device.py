@@ -201,7 +201,7 @@ class PciDevice:
             whole = bar.size % mmap.PAGESIZE == 0
             mapping = mmap.mmap(fd, bar.size) if whole else MappedPages(fd, bar.offset + bar.size)
         except OSError as error:
-            raise MapError(f"cannot map {name}: {error.strerror}", path=path) from error
+            raise MapError(f"cannot map {name}: {_why_not(error)}", path=path) from error
         finally:
             os.close(fd)
         return Registers(mapping, name, bar.offset, bar.size, self._uio.check_present)
@@ -275,3 +275,13 @@ def _uio_node(address: str) -> str:
             path=address,
         )
     return nodes[0]
+
+
+def _why_not(error: OSError) -> str:
+    """Source: pci_mmap_resource in drivers/pci/pci-sysfs.c; iomem_is_exclusive looks at whole pages."""
+    if error.errno == errno.EINVAL:
+        return (
+            "the kernel keeps its page for a driver, perhaps that of another card in it; "
+            "unbind that, or boot with iomem=relaxed"
+        )
+    return error.strerror or "unknown error"
