@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from uio_workloop import BadArgumentError, DeviceError, DeviceNotFoundError, GpioLine
+from uio_workloop import BadArgumentError, DeviceError, DeviceNotFoundError, GpioLine, PrivilegeError
 from uio_workloop.devices import gpio_names
 from uio_workloop.devices.gpio_names import Line, choose, durable_names
 
@@ -127,3 +127,10 @@ def test_chip_and_offset_are_taken_at_their_word_without_looking(name, monkeypat
 def test_what_does_not_go_together_is_refused_before_anything_is_opened(how, sentence):
     with pytest.raises(BadArgumentError, match=re.escape(f"GPIO line gpiochip99:1 {sentence}")):
         GpioLine.find("gpiochip99:1", **how)
+
+
+def test_a_chip_that_this_user_may_not_open_matters_only_if_no_other_has_the_line(monkeypatch):
+    monkeypatch.setattr(gpio_names, "_survey", lambda: (LINES, [PrivilegeError("cannot open /dev/gpiochip9")]))
+    assert gpio_names.resolve("gpio:PMIC_INT") == ("gpiochip0", 1)
+    with pytest.raises(PrivilegeError, match="on every chip: cannot open /dev/gpiochip9"):
+        gpio_names.resolve("gpio:elsewhere")

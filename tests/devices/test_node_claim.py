@@ -53,6 +53,13 @@ def test_what_was_refused_can_be_tried_again_and_has_taken_nothing(opened):
         second.take(0, Holder())
 
 
+def test_who_gave_the_interrupt_back_can_take_it_again(opened):
+    claim = opened()
+    for _ in range(2):
+        claim.take(0, Holder())
+        claim.give_back()
+
+
 def test_a_second_claimant_on_one_object_hears_of_the_first(opened):
     claim = opened()
     claim.take(0, Holder())
