@@ -40,12 +40,13 @@ def main() -> int:
     if installing and not arguments.destdir and (obstacle := unreachable(arguments.python)):
         print(f"\nmind: {obstacle}")
     if not arguments.apply:
-        print(f"\nNothing was changed. To do it: make {arguments.verb}-udev APPLY=yes")
+        print(f"\nNothing was changed. To do it, as root: make {arguments.verb}-udev APPLY=yes")
         return 0
     try:
         replace_all(wanted)
     except OSError as error:
-        print(f"\ncannot {arguments.verb}: {error}; nothing was changed", file=sys.stderr)
+        way_out = "; run it as root" if isinstance(error, PermissionError) else ""
+        print(f"\ncannot {arguments.verb}: {error}; nothing was changed{way_out}", file=sys.stderr)
         return 1
     return run_all(commands)
 

@@ -25,7 +25,7 @@ def run() -> int:
             stream.reconfigure(errors="replace")  # a terminal without "µ" is no reason to stop
     # Of a device that leaves the verbs tell in a sentence of their own; the loop's warning would be a second one.
     logging.getLogger("uio_workloop").setLevel(logging.ERROR)
-    main(prog_name="uio_workloop")
+    main(prog_name="python -m uio_workloop")
     return 0
 
 

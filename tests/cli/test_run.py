@@ -101,7 +101,7 @@ def outcome(*arguments):
 def test_it_waits_for_a_device_says_so_and_ends_well_at_a_signal(file, number):
     with running(f"{file}:Waiting") as process:
         line = process.stderr.readline()
-        assert line == "No device here is for Waiting yet; waiting for one. --list says what each wants.\n"
+        assert line == "Waiting: driving nothing yet; waiting. --list says which devices are wanted.\n"
         process.send_signal(number)
         assert process.communicate(timeout=DEADLINE_S) == ("", "")
     assert process.returncode == 0
@@ -157,7 +157,7 @@ def test_a_loop_that_is_stuck_is_a_dead_service(file, manager):
     ("name", "sentence"),
     [
         ("nix", "Error: 'nix' names no driver: write MODULE:DRIVER, or path/to/file.py:DRIVER"),
-        ("nix.py:Nix", "Error: there is no file nix.py; a path begins in the working directory"),
+        ("/nix.py:Nix", "Error: /nix.py does not exist; give the path of a Python file"),
         ("{file}:Nix", "Error: {file} has no Nix; its drivers: Waiting"),
         ("uio_workloop:Driver", "Error: Driver does not say what it is for: give it match = PciId(...) or the like"),
     ],

@@ -225,7 +225,7 @@ def test_a_driver_that_calls_exit_on_the_loops_thread_does_not_end_it(world, wor
         (Plain(), "is no driver: give a subclass of Driver"),
         (DriverHost, "is no driver"),
         (type("Aimless", (Driver,), {"start": lambda self, device: None}), "Aimless does not say what it is for"),
-        (type("Wrong", (Plain,), {"match": "1234:11e8"}), "Wrong does not say what it is for"),
+        (type("Wrong", (Plain,), {"match": "1234:11e8"}), "match of Wrong is '1234:11e8', which is no rule"),
         (type("Idle", (Driver,), {"match": UioName("x")}), r"Idle cannot be started: it has no start\(\)"),
     ],
 )

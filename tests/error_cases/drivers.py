@@ -45,6 +45,10 @@ class Undecided(Card):
         return False
 
 
+class Stringly(NoMatch):
+    match = "1234:11e8"  # type: ignore[assignment]
+
+
 class Failing(Card):
     def start(self, device: Any) -> None:
         raise ValueError("the card answers 0xffffffff")
@@ -78,7 +82,10 @@ def classes() -> Iterator[dict[str, Any]]:
     """Drivers, most of them wrong."""
     device = Pretend("/sys/devices/pci0000:00/0000:00:04.0", "pci", "0000:00:04.0", "/dev/uio0", {})
     keyboard = DeviceDescription("/sys/class/input/input3", "input", "input3", None, {})
-    made = {each.__name__: each for each in (NoMatch, NoStart, Async, Generator, Arguments, Undecided, Failing, Card)}
+    made = {
+        each.__name__: each
+        for each in (NoMatch, NoStart, Async, Generator, Arguments, Undecided, Failing, Stringly, Card)
+    }
     with WorkLoop("drivers") as loop, TimerEventSource() as timer:
 
         def attachment(driver: type[Driver]) -> Attachment:
@@ -106,6 +113,7 @@ CASES = {
     "Drivers": [
         *bad('PciId("1234")', "PciId(None)", 'UioName("")', 'UdevProperty("ID_PATH", None)'),
         *bad("DriverHost([Card()])", "DriverHost(Card)", "DriverHost([NoMatch])", "DriverHost([NoStart])"),
+        *bad("DriverHost([Stringly])"),
         *bad("DriverHost([Async])", "DriverHost([Generator])", "DriverHost([Arguments])", "DriverHost([Card, Card])"),
         *bad("DriverHost([Card], loop=5)", "keyboard.open()"),
         Case("DriverHost([Card]).loop", "LifecycleError", classes),

@@ -15,6 +15,7 @@ from typing import Any
 import uio_workloop
 from error_cases.case import Case, Outcome, execute
 from uio_workloop import GpioLine, InterruptEventSource, PciDevice, UioDevice
+from uio_workloop.devices import pci_binding
 from uio_workloop.devices.gpio_config import GpioConfig
 from uio_workloop.devices.pci_binding import _refused, exclusive
 from uio_workloop.testing.lab import guest
@@ -138,8 +139,12 @@ def new_card() -> Iterator[dict[str, Any]]:
 @contextmanager
 def card_in_work() -> Iterator[dict[str, Any]]:
     """The same, while another program changes its driver."""
-    with new_card() as names, exclusive("0000:00:05.0"):
-        yield names
+    patience, pci_binding.OTHERS_NS = pci_binding.OTHERS_NS, 0
+    try:
+        with new_card() as names, exclusive("0000:00:05.0"):
+            yield names
+    finally:
+        pci_binding.OTHERS_NS = patience
 
 
 @contextmanager

@@ -33,7 +33,7 @@ def test_the_preview_shows_every_file_with_its_text_and_changes_nothing(tmp_path
     for name in INSTALLED:
         assert f"{tmp_path}/{name}: to be made" in shown
     assert "+ExecStart=/opt/python3 -X faulthandler -m uio_workloop run %i" in shown
-    assert "Nothing was changed. To do it: make install-udev APPLY=yes" in shown
+    assert "Nothing was changed. To do it, as root: make install-udev APPLY=yes" in shown
     assert list(tmp_path.iterdir()) == []
 
 

@@ -63,7 +63,8 @@ def _import_module(name: str) -> ModuleType:
 
 def _import_file(path: Path) -> ModuleType:
     if not path.is_file():
-        raise DriverNameError(f"there is no file {path}; a path begins in the working directory")
+        what = "is no file" if path.exists() else "does not exist"
+        raise DriverNameError(f"{os.path.abspath(path)} {what}; give the path of a Python file")
     path = Path(os.path.abspath(path))
     known = sys.modules.get(path.stem)
     if known is not None and getattr(known, "__file__", None) == str(path):  # named before, for another of its drivers

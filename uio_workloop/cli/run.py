@@ -62,7 +62,7 @@ def run_until_signal(host: DriverHost, classes: Sequence[type[Driver]], manager:
     with suppress(KeyboardInterrupt), host:
         host.on_change = lambda host: manager.notify(status_of(host, names))
         if not host.drivers:
-            click.echo(f"No device here is for {names} yet; waiting for one. --list says what each wants.", err=True)
+            click.echo(f"{names}: driving nothing yet; waiting. --list says which devices are wanted.", err=True)
         try:
             manager.notify("READY=1", status_of(host, names))
             _feed_watchdog(host, manager)

@@ -305,7 +305,12 @@ def _checked(driver: type[Driver]) -> type[Driver]:
     """
     if not (isinstance(driver, type) and issubclass(driver, Driver)):
         raise BadArgumentError(f"{driver!r} is no driver: give a subclass of Driver, not an instance or anything else")
-    if not isinstance(getattr(driver, "match", None), MatchRule):
+    match = getattr(driver, "match", None)
+    if match is not None and not isinstance(match, MatchRule):
+        raise BadArgumentError(
+            f"match of {driver.__name__} is {match!r}, which is no rule: give PciId(...) or the like"
+        )
+    if match is None:
         raise BadArgumentError(f"{driver.__name__} does not say what it is for: give it match = PciId(...) or the like")
     if inspect.isabstract(driver):
         missing = ", ".join(f"{name}()" for name in sorted(driver.__abstractmethods__))

@@ -103,7 +103,7 @@ class TimerEventSource(EventSource):
         IOKit: IOTimerEventSource::setTimeout; like it, not periodic.
         Source: timerfd_settime(2); always an absolute deadline, because a relative 0 would disarm.
         """
-        delay_ns = operator.index(delay_ns)  # a fraction is refused before anything has changed
+        delay_ns = self._whole(delay_ns)
         if delay_ns < 0:
             raise BadArgumentError(f"cannot set {self._name} to {delay_ns} ns: a timeout is 0 or more")
         self._arm_for(delay_ns, relative=True, **options)
@@ -134,7 +134,7 @@ class TimerEventSource(EventSource):
             NoResourcesError, TypeError, ClosedError: as `set_timeout_ns`.
         IOKit: IOTimerEventSource::wakeAtTime.
         """
-        at_ns = operator.index(at_ns)
+        at_ns = self._whole(at_ns)
         if at_ns <= 0:
             raise BadArgumentError(f"cannot arm {self._name} for {at_ns} ns: an instant of its clock is positive")
         self._arm_for(at_ns, relative=False, **options)
@@ -155,13 +155,23 @@ class TimerEventSource(EventSource):
         """`wake_at_time_ns` in ticks of 10 ms since boot. IOKit: wakeAtTimeTicks."""
         self.wake_at_time_ns(ticks * TICK_SCALE, **options)
 
+    def _whole(self, ns: int) -> int:
+        """A fraction is refused before anything has changed."""
+        try:
+            return operator.index(ns)
+        except TypeError:
+            raise TypeError(
+                f"cannot arm {self._name} with {ns!r} ns: a time is a whole number; set_timeout_us() and "
+                "set_timeout_ns() have smaller units"
+            ) from None
+
     def _checked(self, scale_factor: int) -> int:
         if scale_factor < 1:
             raise BadArgumentError(f"cannot arm {self._name} in units of {scale_factor} ns: a scale is 1 or more")
         return scale_factor
 
     def _arm_for(self, time_ns: int, *, relative: bool, leeway_ns: int = 0, continuous: bool = False) -> None:
-        leeway_ns = operator.index(leeway_ns)
+        leeway_ns = self._whole(leeway_ns)
         if leeway_ns < 0:
             raise BadArgumentError(f"cannot arm {self._name} with {leeway_ns} ns of leeway: it is 0 or more")
         if relative:
