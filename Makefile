@@ -5,6 +5,7 @@ PYTHON  ?= python3
 PYTHONS ?= 3.11 3.12 3.13
 VENV    := .venv
 PY      := $(VENV)/bin/python
+LAB     := $(PY) -m uio_workloop.testing.lab
 SECONDS ?= 10
 DEVICE  ?=
 CMD     ?= cat /proc/interrupts
@@ -16,7 +17,7 @@ export CMD
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-host test-lab test-all lint lab lab-packages install-udev uninstall-udev clean
+.PHONY: help demo test test-host test-lab test-lab-devices test-lab-others test-all lint lab lab-packages install-udev uninstall-udev clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -29,11 +30,17 @@ test: lab-packages test-host test-lab ## every test: on this machine, then in a 
 test-host: $(VENV)/.installed ## the tests of this machine alone, in a minute and a half; no virtual machine
 	$(PY) -m pytest tests --ignore=tests/lab --ignore=tests/suspend --ignore=tests/systemd
 
-test-lab: lab-packages ## the tests on real interrupts alone, in a virtual machine
-	UIO_WORKLOOP_REQUIRE_LAB=1 $(PY) -m uio_workloop.testing.lab --timeout 1800 -- $(PY) -m pytest -p no:cacheprovider tests/lab tests/conformance
+test-lab: lab-packages ## the tests on real interrupts alone, in virtual machines
+	@echo "two virtual machines at a time; what each has to say comes when it is done, after some minutes"
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line test-lab-devices test-lab-others
+
+test-lab-devices:
+	UIO_WORKLOOP_REQUIRE_LAB=1 $(LAB) --timeout 1800 -- $(PY) -m pytest -p no:cacheprovider tests/lab
+
+test-lab-others:
+	UIO_WORKLOOP_REQUIRE_LAB=1 $(LAB) --timeout 1800 -- $(PY) -m pytest -p no:cacheprovider tests/conformance
 	UIO_WORKLOOP_REQUIRE_LAB=1 $(PY) -m pytest tests/suspend
-	UIO_WORKLOOP_REQUIRE_LAB=1 $(PY) -m uio_workloop.testing.lab -- sh tests/systemd/with_systemd \
-		$(PY) -m pytest -p no:cacheprovider tests/systemd
+	UIO_WORKLOOP_REQUIRE_LAB=1 $(LAB) -- sh tests/systemd/with_systemd $(PY) -m pytest -p no:cacheprovider tests/systemd
 
 test-all: ## the tests of this machine on each of PYTHONS that is at hand, and a line that says which those were
 	@passed=; failed=; missing=; \

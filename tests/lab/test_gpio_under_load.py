@@ -15,7 +15,7 @@ from uio_workloop import GpioLine
 from uio_workloop.testing import fence
 from uio_workloop.testing.lab import guest
 
-BURSTS, BURST = 60, 16  # what the kernel keeps of a line
+BURSTS, BURST = 20, 16  # what the kernel keeps of a line
 
 pytestmark = pytest.mark.timeout(180)
 

@@ -14,7 +14,7 @@ from uio_workloop import Deadline, Trigger
 from uio_workloop.clock import monotonic_ns
 from uio_workloop.testing import fence
 
-PACED = 20_000
+PACED = 5_000
 FREE = 100_000
 MODULUS = 1 << 32
 
