@@ -91,7 +91,7 @@ def test_only_those_whose_filter_says_so_get_an_action(rig, work_loop, join, sha
 def test_an_interrupt_that_nobody_wants_is_spurious_and_the_line_is_open_again(rig, work_loop, join, shared):
     clients = [join(Client(rig, False)), join(Client(rig, False))]
     for turn in range(1, 4):
-        rig.cause()
+        rig.burst(1)
         fence(work_loop)
         assert [client.asked for client in clients] == [turn, turn]
         assert shared.spurious == turn
