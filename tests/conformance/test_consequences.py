@@ -262,7 +262,7 @@ def test_rejected_interrupts_are_in_the_totals_apart(rig, work_loop, seen):
 
     with FilterInterruptEventSource(rig.provider, rig.acknowledging(seen), every_other) as source:
         put_to_work(work_loop, source)
-        rig.cause()
+        rig.burst(1)
         fence(work_loop)
         rig.cause()
         seen.wait_for_calls(1)
