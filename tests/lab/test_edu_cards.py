@@ -83,9 +83,10 @@ def test_an_interrupt_that_is_pending_when_its_source_is_enabled_arrives(cards, 
 def test_an_interrupt_accepted_just_before_its_source_is_disabled_is_delivered_afterwards(cards, work_loop, seen):
     registers = cards[0].bar(0)
     source = attach(work_loop, cards[0], seen)
+    before = cards[0].event_count
     with work_loop.gate:  # the loop cannot deliver it before
         registers.write32(Edu.RAISE, 1)
-        while cards[0].event_count == 0:
+        while cards[0].event_count == before:
             os.sched_yield()
         source.disable()
         registers.write32(Edu.ACKNOWLEDGE, registers.read32(Edu.STATUS))
