@@ -6,6 +6,7 @@ figures deserve a heading of their own overrides `heading`.
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable, Iterator
 
@@ -21,6 +22,8 @@ SHOWN = pytest.StashKey[dict[str, list[str]]]()  # lines by heading
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[SHOWN] = {}
+    # Whoever starts the tests in the background of a script has Ctrl-C ignored, and every child of theirs with it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
