@@ -8,6 +8,7 @@ PY      := $(VENV)/bin/python
 LAB     := $(PY) -m uio_workloop.testing.lab
 SECONDS ?= 10
 DEVICE  ?=
+ONLY    ?=
 CMD     ?= cat /proc/interrupts
 APPLY   ?=
 PREFIX  ?= /usr/local
@@ -17,7 +18,7 @@ export CMD
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-host test-lab test-lab-devices test-lab-others test-all lint lab lab-packages install-udev uninstall-udev clean
+.PHONY: help demo test test-host test-lab test-lab-devices test-lab-others test-all bench lint lab lab-packages install-udev uninstall-udev clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -54,6 +55,9 @@ test-all: ## the tests of this machine on each of PYTHONS that is at hand, and a
 	done; \
 	echo "passed on Python:$${passed:- none}; failed on:$${failed:- none}; not at hand:$${missing:- none}"; \
 	[ -n "$$passed" ] && [ -z "$$failed" ]
+
+bench: $(VENV)/.installed ## what everything costs beside hand-written loops: benchmarks/RESULTS.md and plots; ONLY=name for one
+	$(PY) -m benchmarks --keep $(ONLY)
 
 lint: $(VENV)/.installed ## formatting, style, types, and that imports point down
 	$(VENV)/bin/ruff format --check .
