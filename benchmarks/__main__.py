@@ -38,14 +38,19 @@ def main(names: tuple[str, ...], only_list: bool, place: str, rounds: int | None
         if only_list:
             console.print(f"{name:24} {benchmark.title}")
         elif not names or name in names:
-            with console.status("") as status:
-                result = run(benchmark, rounds=rounds, scale=scale, progress=status.update)
+            result = run(benchmark, rounds=rounds, scale=scale, progress=tell)
             show(console, result)
             if keep:
                 report.keep(place, result)
     if keep and not only_list:
         report.write_report()
         console.print(f"figures and plots: {Path(report.HERE, 'RESULTS.md')}")
+
+
+def tell(what: str) -> None:
+    """Say what goes on; without a thread that redraws it, which would take the interpreter lock from who is measured."""
+    if sys.stderr.isatty():
+        print(f"\r\033[K{what}", end="\r", file=sys.stderr, flush=True)
 
 
 def show(console: Console, result: Result) -> None:
