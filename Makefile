@@ -18,7 +18,7 @@ export CMD
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-host test-lab test-lab-devices test-lab-others test-all bench lint lab lab-packages install-udev uninstall-udev clean
+.PHONY: help demo test test-host test-lab test-lab-devices test-lab-others test-all bench bench-lab lint lab lab-packages install-udev uninstall-udev clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -58,6 +58,9 @@ test-all: ## the tests of this machine on each of PYTHONS that is at hand, and a
 
 bench: $(VENV)/.installed ## what everything costs beside hand-written loops: benchmarks/RESULTS.md and plots; ONLY=name for one
 	$(PY) -m benchmarks --keep $(ONLY)
+
+bench-lab: lab-packages ## the same with real interrupts, in the virtual machine; KERNEL=debian-rt for that one; ONLY=name
+	$(PY) -m benchmarks.in_lab --keep $(if $(KERNEL),--kernel $(KERNEL)) $(ONLY)
 
 lint: $(VENV)/.installed ## formatting, style, types, and that imports point down
 	$(VENV)/bin/ruff format --check .

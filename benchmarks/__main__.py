@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -23,7 +25,10 @@ from benchmarks.harness import Goal, Result, run
 @click.option("--rounds", type=click.IntRange(1), help="Instead of each benchmark's own number.")
 @click.option("--scale", type=click.FloatRange(0, min_open=True), default=1.0, show_default=True, help="Of the work.")
 @click.option("--keep", is_flag=True, help="Put the figures into benchmarks/results, RESULTS.md and the plots.")
-def main(names: tuple[str, ...], only_list: bool, place: str, rounds: int | None, scale: float, keep: bool) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print the figures, a line of JSON each, and nothing else.")
+def main(
+    names: tuple[str, ...], only_list: bool, place: str, rounds: int | None, scale: float, keep: bool, as_json: bool
+) -> None:
     """Run benchmarks, all or those NAMES, and print who costs what.
 
     Contenders take turns, and a ratio is taken within a round. Nothing is judged by its absolute time. Ctrl-C ends it;
@@ -39,7 +44,10 @@ def main(names: tuple[str, ...], only_list: bool, place: str, rounds: int | None
             console.print(f"{name:24} {benchmark.title}")
         elif not names or name in names:
             result = run(benchmark, rounds=rounds, scale=scale, progress=tell)
-            show(console, result)
+            if as_json:
+                print(json.dumps(asdict(result)), flush=True)
+            else:
+                show(console, result)
             if keep:
                 report.keep(place, result)
     if keep and not only_list:
@@ -48,7 +56,7 @@ def main(names: tuple[str, ...], only_list: bool, place: str, rounds: int | None
 
 
 def tell(what: str) -> None:
-    """Say what goes on; without a thread that redraws it, which would take the interpreter lock from who is measured."""
+    """Say what goes on; no thread redraws it, which would take the interpreter lock from who is measured."""
     if sys.stderr.isatty():
         print(f"\r\033[K{what}", end="\r", file=sys.stderr, flush=True)
 

@@ -8,10 +8,14 @@ from benchmarks.harness import Benchmark
 
 MODULES = {
     "host": ("dispatch_saturation", "latency_eventfd"),
-    "lab": (),
+    "lab": ("latency_uio", "latency_gpio"),
 }
 """By place; a module has a tuple `BENCHMARKS`."""
 
 
 def benchmarks(place: str) -> list[Benchmark]:
-    return [benchmark for name in MODULES[place] for benchmark in import_module(f"benchmarks.{name}").BENCHMARKS]
+    return [
+        benchmark
+        for name in MODULES[place.removesuffix("-rt")]
+        for benchmark in import_module(f"benchmarks.{name}").BENCHMARKS
+    ]
