@@ -8,7 +8,7 @@ from benchmarks.harness import Benchmark
 
 MODULES = {
     "host": ("dispatch_saturation", "latency_eventfd"),
-    "lab": ("latency_uio", "latency_gpio"),
+    "lab": ("latency_uio", "latency_gpio", "gpio_edges"),
 }
 """By place; a module has a tuple `BENCHMARKS`."""
 

@@ -64,7 +64,7 @@ def gpiod_request(queued: int | None = None) -> Iterator[Any]:
 
 @contextmanager
 def gpiozero_input() -> Iterator[Any]:
-    """Opened by gpiozero through lgpio, which is told that this is a Raspberry Pi: only the name of the pin needs it."""
+    """Opened by gpiozero through lgpio, told that this is a Raspberry Pi: the name of the pin needs that."""
     with _factory_class()(chip=int(chip().removeprefix("/dev/gpiochip"))) as factory:
         from gpiozero import DigitalInputDevice
 

@@ -8,8 +8,11 @@ from __future__ import annotations
 import fcntl
 import os
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
+
+T = TypeVar("T")
 
 INPUT: Final = 0x4
 OUTPUT: Final = 0x8
@@ -21,6 +24,7 @@ BIAS_DISABLED: Final = 0x400
 # Never set here: EVENT_CLOCK_REALTIME, 0x800. Without it events are stamped with CLOCK_MONOTONIC.
 
 _EVENT = struct.Struct("=QIIII24x")  # timestamp_ns, id, offset, seqno, line_seqno, padding
+_EDGE = struct.Struct("=QI36x")  # of the same, what an edge is: timestamp_ns, id
 _EVENTS_PER_READ = 64  # more than the kernel keeps for one line (16) without being asked for more
 _RISING_EVENT = 1
 
@@ -70,8 +74,15 @@ def count_events(fd: int) -> tuple[int, int, int]:
     return len(buffer) // _EVENT.size, last, timestamp_ns
 
 
+def read_edges(fd: int, make: Callable[[tuple[int, bool]], T]) -> tuple[list[T], int]:
+    """The same events: what `make` makes of each time stamp and whether it rose, and the last's sequence number."""
+    buffer = os.read(fd, _EVENTS_PER_READ * _EVENT.size)
+    *_, last = _EVENT.unpack_from(buffer, len(buffer) - _EVENT.size)
+    return [make((timestamp_ns, kind == _RISING_EVENT)) for timestamp_ns, kind in _EDGE.iter_unpack(buffer)], last
+
+
 def read_events(fd: int) -> list[LineEvent]:
-    """The same events, one by one."""
+    """The same events, each with its sequence number."""
     buffer = os.read(fd, _EVENTS_PER_READ * _EVENT.size)
     return [
         LineEvent(timestamp_ns, kind == _RISING_EVENT, sequence)

@@ -6,7 +6,7 @@ from uio_workloop._linux import gpio
 from uio_workloop.errors import DeviceGoneError
 from uio_workloop.interrupts.claim import Claim
 from uio_workloop.interrupts.event_count import MODULUS
-from uio_workloop.interrupts.gpio_edges import EdgeRecord, GpioEdge
+from uio_workloop.interrupts.gpio_edges import EdgeRecord, GpioEdge, edge_of
 from uio_workloop.interrupts.interrupt_line import Trigger
 
 
@@ -102,8 +102,14 @@ class RecordedGpioInterrupt(GpioInterrupt):
         self._record.clear()
 
     def drain(self) -> int:
-        edges = [edge for edge, _ in self._read()]
-        if edges:
-            self._timestamp_ns = edges[-1].timestamp_ns
-            self._record.extend(edges)
+        try:
+            edges, last = gpio.read_edges(self._fd, edge_of)
+        except BlockingIOError:
+            return 0
+        except OSError as error:
+            raise self._gone() from error
+        self.lost += (last - self._last) % MODULUS - len(edges)
+        self._last = last
+        self._timestamp_ns = edges[-1].timestamp_ns
+        self._record.extend(edges)
         return len(edges)
