@@ -126,7 +126,8 @@ def _on_processors(processors: set[int]) -> Iterator[None]:
 
 def _move_all_threads(processors: set[int]) -> None:
     for thread in os.listdir("/proc/self/task"):
-        os.sched_setaffinity(int(thread), processors)
+        with suppress(ProcessLookupError):  # it has just ended
+            os.sched_setaffinity(int(thread), processors)
 
 
 def _contenders(

@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 from benchmarks.harness import NotAtHandError
+from uio_workloop._linux import gpio
 from uio_workloop.testing.lab import guest
 
 OFFSET = 9
@@ -47,6 +48,20 @@ def periphery_line() -> Iterator[Any]:
 
 
 @contextmanager
+def plain_line(*, blocking: bool = False) -> Iterator[int]:
+    """What a hand-written loop has: the descriptor of a line, for both edges; time stamps are CLOCK_MONOTONIC's."""
+    from periphery import CdevGPIO
+
+    line = CdevGPIO(chip(), OFFSET, "in")
+    try:
+        os.set_blocking(line.fd, blocking)
+        gpio.set_config(line.fd, gpio.INPUT | gpio.EDGE_RISING | gpio.EDGE_FALLING)
+        yield line.fd
+    finally:
+        line.close()
+
+
+@contextmanager
 def gpiod_request(queued: int | None = None) -> Iterator[Any]:
     """Opened by gpiod for both edges; time stamps are CLOCK_MONOTONIC's.
 
@@ -70,6 +85,7 @@ def gpiozero_input() -> Iterator[Any]:
 
         with DigitalInputDevice(OFFSET, pull_up=None, active_state=True, pin_factory=factory) as line:
             yield line
+            line.pin.when_changed = None  # closing it does not, and lgpio would go on calling who is gone
 
 
 @cache

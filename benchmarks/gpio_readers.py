@@ -132,14 +132,14 @@ def epoll(tell: Callable[[Meter, bytes], None]) -> Reader:
 
         def serve() -> None:
             with select.epoll() as poll_set:
-                poll_set.register(line.fd, select.EPOLLIN)
+                poll_set.register(line_fd, select.EPOLLIN)
                 while not meter.finished:
                     for fd, _ in poll_set.poll():
                         events = os.read(fd, gpio_lines.QUEUED * EVENT.size)
                         with gate:
                             tell(meter, events)
 
-        with gpio_lines.periphery_line() as line, _on_a_thread(serve):
+        with gpio_lines.plain_line() as line_fd, _on_a_thread(serve):
             yield
 
     return reader

@@ -49,16 +49,15 @@ class Line(Setting):
     @contextmanager
     def descriptor(self, *, blocking: bool) -> Iterator[int]:
         gpio_lines.set_low()
-        with gpio_lines.periphery_line() as line:
-            os.set_blocking(line.fd, blocking)
-            yield line.fd
+        with gpio_lines.plain_line(blocking=blocking) as fd:
+            yield fd
 
     def bare(self, fd: int, probe: Probe) -> tuple[Callable[[int], Any], Callable[[Any], None]]:
         stamp_of = TIME_STAMP.unpack_from
 
         def action(events: bytes) -> None:
             (edge_ns,) = stamp_of(events, len(events) - gpio_lines.EVENT_BYTES)
-            probe.answer(time_ns() - edge_ns)
+            probe.answer(monotonic_ns() - edge_ns)
 
         return lambda ready: os.read(ready, gpio_lines.QUEUED * gpio_lines.EVENT_BYTES), action
 

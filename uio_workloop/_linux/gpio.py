@@ -8,11 +8,9 @@ from __future__ import annotations
 import fcntl
 import os
 import struct
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, NamedTuple, TypeVar
-
-T = TypeVar("T")
+from typing import Final, NamedTuple
 
 INPUT: Final = 0x4
 OUTPUT: Final = 0x8
@@ -24,9 +22,10 @@ BIAS_DISABLED: Final = 0x400
 # Never set here: EVENT_CLOCK_REALTIME, 0x800. Without it events are stamped with CLOCK_MONOTONIC.
 
 _EVENT = struct.Struct("=QIIII24x")  # timestamp_ns, id, offset, seqno, line_seqno, padding
-_EDGE = struct.Struct("=QI36x")  # of the same, what an edge is: timestamp_ns, id
-_EVENTS_PER_READ = 64  # more than the kernel keeps for one line (16) without being asked for more
-_RISING_EVENT = 1
+_EDGE = struct.Struct("=QI36x")  # of the same, timestamp_ns and id
+_LAST = struct.Struct("=Q12xI24x")  # of the same, timestamp_ns and line_seqno
+_MOST_BYTES = 64 * _EVENT.size  # more than the kernel keeps for one line (16) without being asked for more
+RISING_EVENT: Final = 1
 
 _CHIP_INFO = struct.Struct("=32s32sI")  # name, label, lines
 _GET_CHIP_INFO = 0x8044B401
@@ -69,23 +68,23 @@ def count_events(fd: int) -> tuple[int, int, int]:
     EAGAIN: none. ENODEV: the chip has left. The line counts its edges from 1. The kernel drops the oldest events when
     its buffer is full, so what the sequence number grew by beyond the events read was lost.
     """
-    buffer = os.read(fd, _EVENTS_PER_READ * _EVENT.size)
-    timestamp_ns, *_, last = _EVENT.unpack_from(buffer, len(buffer) - _EVENT.size)
+    buffer = os.read(fd, _MOST_BYTES)
+    timestamp_ns, last = _LAST.unpack_from(buffer, len(buffer) - _EVENT.size)
     return len(buffer) // _EVENT.size, last, timestamp_ns
 
 
-def read_edges(fd: int, make: Callable[[tuple[int, bool]], T]) -> tuple[list[T], int]:
-    """The same events: what `make` makes of each time stamp and whether it rose, and the last's sequence number."""
-    buffer = os.read(fd, _EVENTS_PER_READ * _EVENT.size)
-    *_, last = _EVENT.unpack_from(buffer, len(buffer) - _EVENT.size)
-    return [make((timestamp_ns, kind == _RISING_EVENT)) for timestamp_ns, kind in _EDGE.iter_unpack(buffer)], last
+def read_edges(fd: int) -> tuple[Iterator[tuple[int, int]], int, int]:
+    """The same events, each a time stamp and a kind; and what `count_events` says of the last."""
+    buffer = os.read(fd, _MOST_BYTES)
+    timestamp_ns, last = _LAST.unpack_from(buffer, len(buffer) - _EVENT.size)
+    return _EDGE.iter_unpack(buffer), last, timestamp_ns
 
 
 def read_events(fd: int) -> list[LineEvent]:
     """The same events, each with its sequence number."""
-    buffer = os.read(fd, _EVENTS_PER_READ * _EVENT.size)
+    buffer = os.read(fd, _MOST_BYTES)
     return [
-        LineEvent(timestamp_ns, kind == _RISING_EVENT, sequence)
+        LineEvent(timestamp_ns, kind == RISING_EVENT, sequence)
         for timestamp_ns, kind, _, _, sequence in _EVENT.iter_unpack(buffer)
     ]
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Final, NamedTuple
+from collections.abc import Sequence
+from itertools import repeat, starmap
+from typing import NamedTuple
 
 
 class GpioEdge(NamedTuple):
@@ -14,10 +14,6 @@ class GpioEdge(NamedTuple):
     timestamp_ns: int
     """The kernel's own time of it, on CLOCK_MONOTONIC."""
     rising: bool
-
-
-edge_of: Final[Callable[[tuple[int, bool]], GpioEdge]] = partial(tuple.__new__, GpioEdge)
-"""As `GpioEdge(*pair)`, in a third of the time: the class's own constructor is Python, and a line makes many."""
 
 
 class EdgeRecord:
@@ -41,12 +37,12 @@ class EdgeRecord:
 
     def take(self) -> list[GpioEdge]:
         """Every edge that came since the last call, oldest first."""
-        taken: list[GpioEdge] = []
+        # One by one, because the ready phase may add some meanwhile, or push some out; the number stays or grows.
         try:
-            while True:
-                taken.append(self._edges.popleft())
-        except IndexError:  # asked first, the ready phase might push one out in between
-            self._taken += len(taken)
+            taken = list(starmap(self._edges.popleft, repeat((), len(self._edges))))
+        except IndexError:  # but for a record that begins anew
+            return []
+        self._taken += len(taken)
         return taken
 
     @property
