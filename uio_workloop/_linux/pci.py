@@ -100,8 +100,9 @@ def _change_command(config_fd: int, bit: int, value: bool) -> None:
 
 
 def _read_command(config_fd: int) -> int:
+    command: int
     (command,) = _COMMAND_WORD.unpack(os.pread(config_fd, _COMMAND_WORD.size, _COMMAND))
-    return int(command)
+    return command
 
 
 def read_port(resource_fd: int, offset: int, width: int) -> int:

@@ -31,8 +31,9 @@ def read_total(fd: int) -> int:
 
     EAGAIN: none since this descriptor's last read. EIO: no interrupt, or the device has left.
     """
+    total: int
     (total,) = _SIGNED.unpack(os.read(fd, 4))
-    return int(total)
+    return total
 
 
 def mask(fd: int) -> None:

@@ -18,10 +18,10 @@ class EventCount:
     __slots__ = ("_last",)
 
     def __init__(self, total: int) -> None:
-        self._last = total % MODULUS
+        self._last = total
 
     def advance(self, total: int) -> int:
         """Growth since the last total, 0 or more, whatever the sign `total` was printed with."""
         grown = (total - self._last) % MODULUS
-        self._last = total % MODULUS
+        self._last = total
         return grown

@@ -36,6 +36,7 @@ class SoftwareInterrupt:
             raise BadArgumentError(
                 f"{name} cannot be {trigger!r}-triggered; write Trigger.LEVEL or Trigger.EDGE"
             ) from None
+        self._is_level = self.trigger is Trigger.LEVEL  # looked up once: members of an enumeration take their time
         self.lost = 0  # an eventfd adds up in 64 bits; it has nothing to lose
         self.masked = True
         self._claim = Claim(name)
@@ -96,7 +97,7 @@ class SoftwareInterrupt:
             count = os.eventfd_read(self._fd)
         except BlockingIOError:
             return 0
-        if self.trigger is Trigger.LEVEL:
+        if self._is_level:
             self.masked = True  # what the interrupt controller does with a level line, so that tests can see it
         return count
 
