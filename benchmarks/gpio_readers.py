@@ -17,7 +17,7 @@ from uio_workloop import GpioLine, InterruptEventSource, WorkLoop
 
 EACH = "take_edges()"
 DEADLINE_S = 60
-KEPT = 4096
+KEPT = 1024
 EVENT = struct.Struct("=QIIII24x")  # time stamp, kind, offset, number, number of the line's own
 RISING = 1
 
@@ -229,6 +229,7 @@ def _on_a_thread(serve: Callable[[], None]) -> Iterator[None]:
 
 READERS: Mapping[str, Reader] = {
     "uio_workloop": work_loop,
+    "uio_workloop, 1,024 kept": work_loop_each,
     "epoll + RLock": epoll(_count),
     "gpiod": gpiod(),
     "gpiod, 1,024 queued": gpiod(queued=1024),

@@ -105,6 +105,22 @@ def test_of_20_edges_in_a_buffer_of_16_the_newest_are_delivered_and_the_gap_is_r
     assert source.statistics.lost == 20 - KERNEL_BUFFER
 
 
+@pytest.mark.parametrize(("kept", "queued"), [(64, 64), (4096, 1024)])
+def test_the_kernel_queues_as_many_edges_as_are_kept_one_by_one(gpio_line, work_loop, seen, kept, queued):
+    gpio_line.close()
+    with GpioLine.find(f"{guest.gpio_chip().name}:{LINE}", keep_edges=kept) as line:
+        source = attach(work_loop, line, seen)
+        source.disable()
+        Toggle()(queued + 6)
+        source.enable()
+        seen.wait_for_total(queued)
+        fence(work_loop)
+        with work_loop.gate:
+            edges = line.take_edges()
+    assert (seen.total, source.statistics.lost, len(edges)) == (queued, 6, queued)
+    assert [edge.rising for edge in edges] == [True, False] * (queued // 2)
+
+
 @pytest.mark.statement(58)
 def test_the_time_of_an_edge_is_the_kernels_and_not_when_it_was_read(gpio_line, work_loop, seen):
     source = attach(work_loop, gpio_line, seen)

@@ -24,7 +24,7 @@ BIAS_DISABLED: Final = 0x400
 _EVENT = struct.Struct("=QIIII24x")  # timestamp_ns, id, offset, seqno, line_seqno, padding
 _EDGE = struct.Struct("=QI36x")  # of the same, timestamp_ns and id
 _LAST = struct.Struct("=Q12xI24x")  # of the same, timestamp_ns and line_seqno
-_MOST_BYTES = 64 * _EVENT.size  # more than the kernel keeps for one line (16) without being asked for more
+_MOST_BYTES = 1024 * _EVENT.size  # as many as the kernel queues at most
 RISING_EVENT: Final = 1
 
 _CHIP_INFO = struct.Struct("=32s32sI")  # name, label, lines
@@ -35,6 +35,8 @@ _USED = 0x1
 
 _LINE_CONFIG = struct.Struct("=QI20x240s")  # flags, num_attrs, padding, ten attributes
 _SET_LINE_CONFIG = 0xC110B40D
+_LINE_REQUEST = struct.Struct("=I252x32s272sII20xi")  # offsets, consumer, config, lines, event_buffer_size, padding, fd
+_REQUEST_LINE = 0xC250B407
 _VALUES_ATTRIBUTE = struct.Struct("=I4xQQ")  # id, bits, mask of lines
 _DEBOUNCE_ATTRIBUTE = struct.Struct("=I4xI4xQ")  # id, debounce_period_us, mask of lines
 _VALUES, _DEBOUNCE = 2, 3
@@ -87,6 +89,20 @@ def read_events(fd: int) -> list[LineEvent]:
         LineEvent(timestamp_ns, kind == RISING_EVENT, sequence)
         for timestamp_ns, kind, _, _, sequence in _EVENT.iter_unpack(buffer)
     ]
+
+
+def request_line(chip_fd: int, offset: int, consumer: str, flags: int, queued: int) -> int:
+    """Open one line; its descriptor, which is closed on exec.
+
+    EBUSY: somebody has it.
+
+    Args:
+        queued: how many edge events the kernel is to queue; more than 1,024 are 1,024.
+    """
+    config = _LINE_CONFIG.pack(flags, 0, b"")
+    request = _LINE_REQUEST.pack(offset, consumer.encode(), config, 1, queued, 0)
+    *_, fd = _LINE_REQUEST.unpack(fcntl.ioctl(chip_fd, _REQUEST_LINE, request))
+    return int(fd)
 
 
 def set_config(fd: int, flags: int, *, debounce_us: int | None = None, value: bool | None = None) -> None:

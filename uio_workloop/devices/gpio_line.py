@@ -12,7 +12,6 @@ the stamps are CLOCK_MONOTONIC's because nobody asked for another clock.
 from __future__ import annotations
 
 import errno
-import os
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -21,12 +20,11 @@ from typing import Any
 from uio_workloop._linux import gpio
 from uio_workloop.devices import gpio_names
 from uio_workloop.devices.access import refusal
-from uio_workloop.devices.gpio_chip import GpioChip
 from uio_workloop.devices.gpio_config import DIRECTIONS, Bias, Debounce, Direction, Edge, GpioConfig
+from uio_workloop.devices.gpio_request import open_line
 from uio_workloop.errors import (
     BadArgumentError,
     ClosedError,
-    DeviceError,
     NoInterruptError,
     UnsupportedError,
     UsageError,
@@ -37,7 +35,6 @@ from uio_workloop.interrupts.debounced_gpio_interrupt import DebouncedGpioInterr
 from uio_workloop.interrupts.gpio_edges import EdgeRecord, GpioEdge
 from uio_workloop.interrupts.gpio_interrupt import GpioInterrupt, RecordedGpioInterrupt
 
-CONSUMER = "uio_workloop"
 MOST_KEPT = 1_000_000  # edges, each some hundred bytes: more is a mistake
 ENOTSUPP = 524  # the kernel's own, which pin drivers let out; errno does not have it
 NOT_SO_LONG = (errno.EINVAL, errno.ERANGE, errno.EOPNOTSUPP, ENOTSUPP)  # what chips answer to a debounce period
@@ -46,7 +43,8 @@ NOT_SO_LONG = (errno.EINVAL, errno.ERANGE, errno.EOPNOTSUPP, ENOTSUPP)  # what c
 class GpioLine:
     """One line of a GPIO chip: an input that interrupts on edges, or an output.
 
-    The kernel queues the newest 16 edges; older ones it drops are counted as lost.
+    The kernel queues the newest 16 edges, or as many as `keep_edges` says if that is more, up to 1,024; older ones it
+    drops are counted as lost.
 
     Args:
         chip: `gpiochip0`.
@@ -56,7 +54,7 @@ class GpioLine:
         bias: its pull.
         debounce_us: how long the line has to be quiet for a change to count; 0 takes every edge.
         debounce: who sees to that: the kernel (the chip itself, if it can), or `software`, which is this process.
-        keep_edges: how many edges are kept one by one for `take_edges`; 0 only counts them, and costs nothing.
+        keep_edges: how many edges are kept one by one for `take_edges`; 0 only counts them.
 
     Raises (construction): see `find`.
     """
@@ -88,12 +86,9 @@ class GpioLine:
         self._record = EdgeRecord(keep_edges) if keep_edges else None
         self._claim = Claim(self.name)
         self._interrupt: GpioInterrupt | None = None
-        with GpioChip(chip) as opened:
-            _check_free(opened, offset, self.name)
-        self._gpio: Any = _open_with_periphery(f"/dev/{chip}", offset, direction, bias, self.name)
+        self._gpio: Any = open_line(chip, offset, direction, bias, keep_edges)
         self._config = GpioConfig(output, bias=bias)
         try:
-            os.set_blocking(self._gpio.fd, False)
             self._change(wanted)
         except BaseException:
             self._gpio.close()
@@ -339,27 +334,3 @@ class GpioLine:
     def _check_open(self, operation: str) -> None:
         if self._gpio is None:
             raise ClosedError(f"cannot {operation} {self.name}: it is closed; find it again")
-
-
-def _check_free(chip: GpioChip, offset: int, name: str) -> None:
-    """Refuse a line that is not there or not free, with what the kernel knows; EBUSY alone would not say by whom."""
-    info = chip.line_info(offset)
-    if info.used:
-        user = f"by {info.consumer!r}" if info.consumer else "by the kernel"
-        raise DeviceError(f"GPIO line {name} is in use {user}; free it there first", code=errno.EBUSY, path=name)
-
-
-def _open_with_periphery(path: str, offset: int, direction: Direction, bias: Bias, name: str) -> Any:
-    from periphery import CdevGPIO, GPIOError  # here, so that programs without GPIO never load it
-
-    # In two steps, because the constructor keeps the chip's descriptor open when the line is refused.
-    opened = CdevGPIO.__new__(CdevGPIO, path, offset, direction)
-    try:
-        CdevGPIO.__init__(opened, path, offset, direction, bias=bias, label=CONSUMER)
-    except GPIOError as error:
-        opened.close()
-        raise refusal(name, "open GPIO line", error) from error
-    except BaseException:
-        opened.close()
-        raise
-    return opened

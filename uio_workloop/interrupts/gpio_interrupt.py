@@ -17,7 +17,7 @@ new: Final = tuple.__new__
 class GpioInterrupt:
     """An edge line: the kernel queues events with sequence numbers, and gaps in those tell what was lost.
 
-    It cannot be masked; a disabled source leaves the descriptor unread, and the kernel keeps the newest 16 edges.
+    It cannot be masked; a disabled source leaves the descriptor unread, and the kernel keeps the newest edges.
 
     Args:
         fd: of the line request, non-blocking; lent by the line.
