@@ -8,7 +8,7 @@ import select
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, Self
 
 from benchmarks.harness import Goal, Measures, percentiles
 from benchmarks.raiser import Job, Stamp, raiser
@@ -64,7 +64,13 @@ class Probe:
 
 
 class Setting:
-    """A device that interrupts when told, and how a hand-written loop reads and answers it."""
+    """A device that interrupts when told, and how a hand-written loop reads and answers it. For a `with` block."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        """Let go of the device."""
 
     def job(self, interrupts: int) -> Job:
         raise NotImplementedError
@@ -164,6 +170,18 @@ def _asyncio(fd: int, drain: Drain, action: Action, probe: Probe) -> None:
         loop.remove_reader(fd)
 
     asyncio.run(main())
+
+
+def contender(
+    make: Callable[[], Setting], run: Callable[[Setting, int], Measures], interrupts: int
+) -> Callable[[float], Measures]:
+    """One for a benchmark, which has so many interrupts at full size."""
+
+    def one_round(scale: float) -> Measures:
+        with make() as setting:
+            return run(setting, max(10, int(interrupts * scale)))
+
+    return one_round
 
 
 COMMON: Mapping[str, Callable[[Setting, int], Measures]] = {

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from time import monotonic_ns
 from typing import Any
 
-from benchmarks.harness import Benchmark, Measures
-from benchmarks.latency import COMMON, Probe, Setting, goals
+from benchmarks.harness import Benchmark
+from benchmarks.latency import COMMON, Probe, Setting, contender, goals
 from benchmarks.raiser import ONE, Job
 from uio_workloop import SoftwareInterrupt, Trigger
 
@@ -60,10 +60,6 @@ class Eventfd(Setting):
         return os.eventfd_read, action
 
 
-def _contender(run: Callable[[Setting, int], Measures]) -> Callable[[float], Measures]:
-    return lambda scale: run(Eventfd(), max(10, int(INTERRUPTS * scale)))
-
-
 BENCHMARKS = (
     Benchmark(
         name="latency-eventfd",
@@ -73,7 +69,7 @@ BENCHMARKS = (
             "It answers, and the next interrupt comes 0.1 ms later, when everybody is asleep again. Each contender "
             "serves on a thread of its own. A latency has the kernel's wake-up in it, which is the same for all."
         ),
-        contenders={name: _contender(run) for name, run in COMMON.items()},
+        contenders={name: contender(Eventfd, run, INTERRUPTS) for name, run in COMMON.items()},
         goals=goals(),
         rounds=9,
     ),

@@ -7,13 +7,12 @@ import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
 from time import monotonic_ns, time_ns
 from typing import Any
 
 from benchmarks import gpio_lines
 from benchmarks.harness import Benchmark, Goal, Measures
-from benchmarks.latency import COMMON, OURS, Probe, Setting, begin, goals, on_a_thread
+from benchmarks.latency import COMMON, OURS, Probe, Setting, begin, contender, goals, on_a_thread
 from benchmarks.raiser import Job
 from uio_workloop import GpioLine, InterruptEventSource
 
@@ -103,12 +102,6 @@ def _gpiozero(setting: Setting, interrupts: int) -> Measures:
         return probe.measures()
 
 
-def _contender(run: Callable[[Setting, int], Measures]) -> Callable[[float], Measures]:
-    return lambda scale: run(_line(), max(10, int(INTERRUPTS * scale)))
-
-
-_line = cache(Line)
-
 BENCHMARKS = (
     Benchmark(
         name="latency-gpio",
@@ -119,10 +112,10 @@ BENCHMARKS = (
             "processors: read the ratios. gpiozero works through lgpio, whose own thread polls."
         ),
         contenders={
-            **{name: _contender(run) for name, run in COMMON.items()},
-            "gpiod": _contender(_gpiod),
-            "python-periphery": _contender(_periphery),
-            "gpiozero": _contender(_gpiozero),
+            **{name: contender(Line, run, INTERRUPTS) for name, run in COMMON.items()},
+            "gpiod": contender(Line, _gpiod, INTERRUPTS),
+            "python-periphery": contender(Line, _periphery, INTERRUPTS),
+            "gpiozero": contender(Line, _gpiozero, INTERRUPTS),
         },
         goals=(*goals(), *(Goal("p50", OURS, 1.0, peer) for peer in ("gpiod", "python-periphery", "gpiozero"))),
         rounds=5,

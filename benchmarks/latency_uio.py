@@ -8,13 +8,12 @@ import struct
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import cache
 from pathlib import Path
 from time import monotonic_ns
-from typing import Any
+from typing import Any, Self
 
-from benchmarks.harness import Benchmark, Measures
-from benchmarks.latency import COMMON, Probe, Setting, goals
+from benchmarks.harness import Benchmark
+from benchmarks.latency import COMMON, Probe, Setting, contender, goals
 from benchmarks.raiser import Job
 from uio_workloop import PciDevice, UioDevice
 from uio_workloop.testing.lab import guest
@@ -47,13 +46,20 @@ class Dummy(Setting):
     DEVICE = "/sys/devices/platform/uio_dummy.0"
     LAST_RAISE_NS, STATUS = 0x20, 0x28
 
-    def __init__(self) -> None:
+    def __enter__(self) -> Self:
         load_level_dummy()
         self._node = node_of(self.DEVICE)
-        self._raise_fd = os.open(f"{self.DEVICE}/raise", os.O_WRONLY | os.O_CLOEXEC)
-        with opened(self._node, os.O_RDWR) as fd:
-            page = memoryview(mmap.mmap(fd, mmap.PAGESIZE))
-        self._long_words, self._words = page.cast("q"), page.cast("I")
+        with ExitStack() as held:
+            self._raise_fd = held.enter_context(opened(f"{self.DEVICE}/raise", os.O_WRONLY))
+            with opened(self._node, os.O_RDWR) as fd:
+                page = held.enter_context(memoryview(mmap.mmap(fd, mmap.PAGESIZE)))
+            self._long_words = held.enter_context(page.cast("q"))
+            self._words = held.enter_context(page.cast("I"))
+            self._held = held.pop_all()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._held.close()  # the mapping, too: it would keep the module loaded
 
     def job(self, interrupts: int) -> Job:
         return Job("write", interrupts, ["1"], pause_ns=PAUSE_NS)
@@ -97,11 +103,18 @@ class Edu(Setting):
 
     STATUS, RAISE, ACKNOWLEDGE = 0x24, 0x60, 0x64
 
-    def __init__(self) -> None:
+    def __enter__(self) -> Self:
         self._address = guest.edu_addresses()[0]
         self._directory = f"/sys/bus/pci/devices/{self._address}"
-        self._bar_fd = os.open(f"{self._directory}/resource0", os.O_RDWR | os.O_SYNC | os.O_CLOEXEC)
-        self._words = memoryview(mmap.mmap(self._bar_fd, mmap.PAGESIZE)).cast("I")
+        with ExitStack() as held:
+            self._bar_fd = held.enter_context(opened(f"{self._directory}/resource0", os.O_RDWR | os.O_SYNC))
+            page = held.enter_context(memoryview(mmap.mmap(self._bar_fd, mmap.PAGESIZE)))
+            self._words = held.enter_context(page.cast("I"))
+            self._held = held.pop_all()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._held.close()
 
     def job(self, interrupts: int) -> Job:
         return Job("store", interrupts, offset=self.RAISE, pause_ns=PAUSE_NS)
@@ -148,16 +161,14 @@ class Edu(Setting):
         os.pwrite(self._config_fd, WORD.pack(command & ~INTERRUPT_DISABLE), COMMAND)
 
 
-@cache
 def load_level_dummy() -> None:
-    """Load uio_dummy anew, level-triggered."""
-    if Path("/sys/module/uio_dummy").exists():
+    """Have uio_dummy loaded, level-triggered."""
+    trigger = Path(Dummy.DEVICE, "trigger")
+    if trigger.exists():
+        if trigger.read_text().strip() == "level":
+            return
         subprocess.run(["modprobe", "-r", "uio_dummy"], check=True)
     subprocess.run(["modprobe", "uio_dummy", "trigger=level"], check=True)
-
-
-def _contender(make: Callable[[], Setting], run: Callable[[Setting, int], Measures]) -> Callable[[float], Measures]:
-    return lambda scale: run(make(), max(10, int(INTERRUPTS * scale)))
 
 
 BENCHMARKS = (
@@ -169,7 +180,7 @@ BENCHMARKS = (
             "acknowledges the device and the line is unmasked by write(). Another process has the module raise the "
             "next one 1 ms after the answer. Emulated processors: read the ratios."
         ),
-        contenders={name: _contender(cache(Dummy), run) for name, run in COMMON.items()},
+        contenders={name: contender(Dummy, run, INTERRUPTS) for name, run in COMMON.items()},
         goals=goals(),
         rounds=5,
     ),
@@ -182,7 +193,7 @@ BENCHMARKS = (
             "the PCI command register. Ours looks there also before the action, because the kernel counts an "
             "interrupt of a card that shares the line twice; the bare loops take the kernel's count as it is."
         ),
-        contenders={name: _contender(cache(Edu), run) for name, run in COMMON.items()},
+        contenders={name: contender(Edu, run, INTERRUPTS) for name, run in COMMON.items()},
         goals=goals(),
         rounds=5,
     ),
