@@ -16,7 +16,7 @@ from benchmarks.gpio_readers import EACH, READERS, READERS_OF_EACH, Meter, Reade
 from benchmarks.harness import Benchmark, Goal, Measures
 from benchmarks.raiser import Job, raiser
 
-EDGES = 4_800
+EDGES = 2_400
 BURST = gpio_lines.QUEUED
 FREE_EDGES = 2_000
 FLOOD = 1_000

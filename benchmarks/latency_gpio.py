@@ -16,8 +16,8 @@ from benchmarks.latency import COMMON, OURS, Probe, Setting, begin, contender, g
 from benchmarks.raiser import Job
 from uio_workloop import GpioLine, InterruptEventSource
 
-INTERRUPTS = 600
-PAUSE_NS = 1_000_000
+INTERRUPTS = 400
+PAUSE_NS = 500_000
 TIME_STAMP = struct.Struct("=Q40x")
 
 
@@ -108,7 +108,7 @@ BENCHMARKS = (
         title="From an edge of a GPIO line to its action, one at a time",
         about=(
             "The kernel stamps the edge in its interrupt handler; the action gets at that stamp in the manner of its "
-            "library and takes the time. Another process makes the next edge 1 ms after the answer. Emulated "
+            "library and takes the time. Another process makes the next edge 0.5 ms after the answer. Emulated "
             "processors: read the ratios. gpiozero works through lgpio, whose own thread polls."
         ),
         contenders={

@@ -18,8 +18,8 @@ from benchmarks.raiser import Job
 from uio_workloop import PciDevice, UioDevice
 from uio_workloop.testing.lab import guest
 
-INTERRUPTS = 600
-PAUSE_NS = 1_000_000
+INTERRUPTS = 400
+PAUSE_NS = 500_000
 UNMASK = struct.pack("i", 1)
 COMMAND, INTERRUPT_DISABLE = 4, 1 << 10
 WORD = struct.Struct("<H")
@@ -178,7 +178,7 @@ BENCHMARKS = (
         about=(
             "The module takes the time as it raises, the action takes it again, first of all. Then the action "
             "acknowledges the device and the line is unmasked by write(). Another process has the module raise the "
-            "next one 1 ms after the answer. Emulated processors: read the ratios."
+            "next one 0.5 ms after the answer. Emulated processors: read the ratios."
         ),
         contenders={name: contender(Dummy, run, INTERRUPTS) for name, run in COMMON.items()},
         goals=goals(),
