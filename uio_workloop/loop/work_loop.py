@@ -22,9 +22,9 @@ import signal
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from threading import Thread, get_ident
-from typing import Final, ParamSpec, TypeVar
+from typing import Final, NoReturn, ParamSpec, TypeVar
 
-from uio_workloop.errors import AbortedError, BadArgumentError, ClosedError, NotAttachedError, UsageError
+from uio_workloop.errors import BadArgumentError, ClosedError, NotAttachedError, UsageError
 from uio_workloop.loop import deadlock, lifetime
 from uio_workloop.loop.dispatch import Dispatch
 from uio_workloop.loop.error_rule import ErrorHandler, ErrorRule
@@ -223,12 +223,9 @@ class WorkLoop:
             AbortedError: the loop was closed while the caller waited for the gate; `fn` was not called.
         IOKit: runAction.
         """
-        self._check_open("run an action")
-        if not callable(fn):
-            raise BadArgumentError(f"work loop {self.name!r} cannot run {fn!r}: it is not callable")
-        with self.gate:
-            self._check_still_open()
-            return fn(*args, **kwargs)
+        if self._closing or not callable(fn):
+            self._refuse_action("run", fn)
+        return self.gate.call(fn, args, kwargs)
 
     def attempt_action(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Like `run_action`, but never waits.
@@ -241,12 +238,15 @@ class WorkLoop:
             AbortedError: it was closed in the same instant; `fn` was not called.
         IOKit: IOCommandGate::attemptAction.
         """
-        self._check_open("attempt an action")
-        if not callable(fn):
-            raise BadArgumentError(f"work loop {self.name!r} cannot attempt {fn!r}: it is not callable")
+        if self._closing or not callable(fn):
+            self._refuse_action("attempt", fn)
         with self.gate.attempt():
-            self._check_still_open()
+            self.gate.check_open()
             return fn(*args, **kwargs)
+
+    def _refuse_action(self, verb: str, fn: object) -> NoReturn:
+        self._check_open(f"{verb} an action")
+        raise BadArgumentError(f"work loop {self.name!r} cannot {verb} {fn!r}: it is not callable")
 
     def signal_work_available(self) -> None:
         """Have every source visited in the next pass. A source that knows it has work signals for itself, cheaper.
@@ -325,12 +325,6 @@ class WorkLoop:
         if self._closing:
             raise ClosedError(f"cannot {operation}: work loop {self.name!r} is closed; make a new one")
 
-    def _check_still_open(self) -> None:
-        if self._closing:
-            raise AbortedError(
-                f"work loop {self.name!r} was closed while the caller waited for its gate; make a new one"
-            )
-
     # The end
 
     def close(self) -> None:
@@ -353,7 +347,7 @@ class WorkLoop:
         """What of closing is done under the gate, once."""
         if self._closing:
             return
-        self._closing = True
+        self._closing = self.gate.shut = True
         with ExitStack() as closed_in_reverse:
             for source in self.event_sources:
                 closed_in_reverse.callback(source.close)
@@ -371,6 +365,6 @@ class WorkLoop:
 
     def abandon(self) -> None:
         """In the child of a fork: close the descriptors that came along; devices and lines belong to the parent."""
-        self._closing = True
+        self._closing = self.gate.shut = True
         self.gate.reset()
         self.dispatch.abandon()
