@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from threading import RLock
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -34,6 +34,8 @@ class EventSource:
     """
 
     is_interrupt: ClassVar[bool] = False
+    direct = False
+    """`look_and_deliver` does for it what `on_ready` and `check_for_work` do, and no code of others would notice."""
     on_terminated: Callable[[Any], object] | None = None
 
     def __init__(
@@ -146,6 +148,8 @@ class EventSource:
         self._enabled = False
         self._disarm()
         loop.dispatch.watch(self)
+        if self.direct:
+            loop.dispatch.chain.queue.add(self)  # ends a look_and_deliver that is under way
 
     def signal_work_available(self) -> None:
         """Have `check_for_work` called in the next pass.
@@ -204,6 +208,19 @@ class EventSource:
         IOKit: IOEventSource::checkForWork.
         """
         return False
+
+    def look_and_deliver(self, queue: Collection[object], waiting: Collection[object], most: int) -> int:
+        """Drain the descriptor and call the action, in one, and again, while there is more; returns how often.
+
+        For sources whose `direct` is true. An exception of the action goes through; the loop deals with it.
+
+        Args:
+            queue, waiting: who else wants something of the loop, or its gate; once there is somebody, it ends.
+            most: how often at most.
+
+        Context: work-loop thread, gate held, enabled.
+        """
+        raise NotImplementedError
 
     def set_work_loop(self, work_loop: WorkLoop | None) -> None:
         """Called by the loop that takes the source in, and with None when it goes; call the base class's.
@@ -276,9 +293,15 @@ class EventSource:
         self._errors_in_a_row += 1
         return self._errors_in_a_row
 
-    @contextmanager
-    def _gate(self) -> Iterator[WorkLoop | None]:
+    def _gate(self) -> AbstractContextManager[WorkLoop | None]:
         """For a `with` block stay on the loop, whose gate is held, or on none."""
+        loop = self._work_loop
+        if loop is not None and loop.gate.held:  # an action: who holds the gate already need not take it once more
+            return nullcontext(loop)
+        return self._gate_taken()
+
+    @contextmanager
+    def _gate_taken(self) -> Iterator[WorkLoop | None]:
         while True:
             loop = self._work_loop
             if loop is not None:

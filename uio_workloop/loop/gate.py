@@ -292,7 +292,13 @@ class Gate:
 
     def let_go(self) -> None:
         """Undo `take_if_free`."""
-        self.leave(0, raises=False)
+        if self.waiting or self._hold_time is not None:
+            self.leave(0, raises=False)
+        else:
+            self.depth = 0
+            del self._holder[GATE]
+            if self.waiting:
+                self._pass_on(get_ident())
 
     def leave(self, depth: int, *, raises: bool, again: bool = False) -> None:
         """Go on holding the gate `depth` times, 0 being not at all. `with` is the way to do it.

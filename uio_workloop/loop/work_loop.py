@@ -36,8 +36,6 @@ from uio_workloop.loop.signals import SignalWait
 P = ParamSpec("P")
 T = TypeVar("T")
 
-LOOK_AGAIN_ROUNDS: Final = 16
-
 
 class WorkLoop:
     """A thread that calls the actions of its event sources, one at a time, under one gate.
@@ -268,10 +266,10 @@ class WorkLoop:
             if self._closing:
                 return False
             try:
-                self.dispatch.collect(0)
+                self.dispatch.look_at_those_of(self.dispatch.poll_set.wait(0))
                 self.dispatch.serve()
             finally:
-                if self._chain.has_work:
+                if self._chain.queue:
                     self.dispatch.wake()
             return not self._closing
 
@@ -304,17 +302,15 @@ class WorkLoop:
     def _thread_main(self) -> None:
         """IOKit: threadMain."""
         self._thread_id = get_ident()
-        dispatch, chain = self.dispatch, self._chain
+        dispatch, queue = self.dispatch, self._chain.queue
+        wait = dispatch.poll_set.wait
         try:
             while not self._closing:
                 dispatch.will_look = False  # from here on a finalizer on this very thread has to wake it
-                dispatch.collect(0 if chain.has_work else FOREVER)
+                events = wait(0 if queue else FOREVER)
                 dispatch.will_look = True
-                served = dispatch.serve()
-                for _ in range(LOOK_AGAIN_ROUNDS):
-                    if not dispatch.look_again(served):
-                        break
-                    served = dispatch.serve()
+                if not dispatch.serve_directly(events):
+                    dispatch.serve_all(events)
         finally:
             with self.gate.surely:  # whoever is closing the loop is still taking sources off the poll set
                 self._shut()
