@@ -99,7 +99,7 @@ class SoftwareInterrupt:
     @property
     def drain(self) -> Callable[[], int]:
         """Called, it takes the count; no Python at all on an edge line, because this is the hottest of paths."""
-        return self._drain_and_mask if self.masked_by_interrupt else partial(os.eventfd_read, self._fd)
+        return self._drain_and_mask if self.trigger is Trigger.LEVEL else partial(os.eventfd_read, self._fd)
 
     def _drain_and_mask(self) -> int:
         count = os.eventfd_read(self._fd)

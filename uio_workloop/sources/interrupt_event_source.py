@@ -4,8 +4,8 @@ Theory of operation
 -------------------
 Two stages, as in IOKit. The primary stage runs in the ready phase, or wherever software triggers the source: it notes
 in `_occurred` how many interrupts came, which is one atomic append and so needs no lock, not even against a signal
-handler. The secondary stage runs under the gate: it gives the action what has occurred, which is then `_in_action`, and
-adds it to `_delivered` when the action is done. These are Python integers and never wrap.
+handler. The secondary stage runs under the gate: it moves what has occurred to `_backlog`, from there to `_in_action`,
+while the action runs, and to `_delivered` when that is done. These are Python integers and never wrap.
 
 A source that has neither filter nor overridden hooks needs no ready phase of its own: `look_and_deliver` is both stages
 in one, and says the same to whoever asks. That is the hot path.
@@ -87,6 +87,7 @@ class InterruptEventSource(EventSource):
         self._registered = False
         self._explicit_disable = False
         self._occurred: list[int] = []
+        self._backlog = 0  # what has occurred and been noticed under the gate, but could not be delivered yet
         self._delivered = 0
         self._undelivered = (
             0  # drained, neither delivered nor in action; less what software triggered and was delivered
@@ -162,7 +163,7 @@ class InterruptEventSource(EventSource):
     @property
     def producer_count(self) -> int:
         """Interrupts that came, modulo 2^32. IOKit: producerCount."""
-        return (self._delivered + self._in_action + sum(self._occurred.copy())) % MODULUS
+        return (self._delivered + self._in_action + self._backlog + sum(self._occurred.copy())) % MODULUS
 
     @property
     def consumer_count(self) -> int:
@@ -320,20 +321,20 @@ class InterruptEventSource(EventSource):
 
     @property
     def _pending(self) -> bool:
-        return bool(self._occurred or self._in_action)
+        return bool(self._occurred or self._backlog or self._in_action)
 
     def check_for_work(self) -> bool:
         occurred = self._occurred
-        action = self._action
-        if not occurred or not self._enabled or self._in_action or action is None:
+        while occurred:
+            self._backlog += occurred.pop()
+        count, action = self._backlog, self._action
+        if not count or not self._enabled or self._in_action or action is None:
             return False
         if self._warmer is not None:
             self._warmer.cool()
         if not self._auto_disable:
             self._unmask()
-        count = 0
-        while occurred:
-            count += occurred.pop()
+        self._backlog = 0
         self._undelivered -= count
         self._in_action = count
         self._action_calls += 1
@@ -357,7 +358,7 @@ class InterruptEventSource(EventSource):
         loop = self._work_loop
         if loop is None:
             return 0
-        if occurred or self._in_action or action is None:
+        if occurred or self._backlog or self._in_action or action is None:
             loop.dispatch.look(self)
             return most
         unmask_first = self._line.masked_by_interrupt and not self._auto_disable
@@ -384,9 +385,9 @@ class InterruptEventSource(EventSource):
                 else:
                     self._delivered += count
                     self._in_action = 0
-            if queue or waiting or occurred:
+            if queue or waiting or occurred or self._backlog:
                 break
-        if occurred and self._work_loop is not None:  # noticed by a client while the action was asleep on the gate
+        if (occurred or self._backlog) and self._work_loop is not None:  # noticed by a client while the action slept
             self._work_loop.dispatch.signal(self)
         return most
 
