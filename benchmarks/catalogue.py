@@ -7,7 +7,7 @@ from importlib import import_module
 from benchmarks.harness import Benchmark
 
 MODULES = {
-    "host": ("dispatch_saturation",),
+    "host": ("dispatch_saturation", "gate", "many_sources"),
     "lab": (),
 }
 """By place; a module has a tuple `BENCHMARKS`."""

@@ -203,38 +203,38 @@ class Dispatch:
     def serve_directly(self, events: list[tuple[int, int]]) -> bool:
         """Both phases at once, under one hold of the gate; false if that cannot be, and nothing was done.
 
-        It can if the gate is free, and every source that is ready runs no code of others in its ready phase: then
-        nobody can tell. Who asks for the gate or signals a source meanwhile ends it.
+        It can be if no source that is ready runs code of others in its ready phase: then nobody can tell. Not even a
+        thread that holds the gate: interrupts stay in the kernel until it lets go. Who asks for the gate meanwhile, or
+        signals a source, ends it.
 
         Context: the loop's thread, gate open.
         """
-        chain, gate, sources = self.chain, self._gate, []
+        chain, gate, ready = self.chain, self._gate, []
+        by_fd = chain.by_fd
         for fd, event in events:
-            source = chain.by_fd.get(fd)
+            source = by_fd.get(fd)
             if source is None or not source.direct or event != READABLE:
                 return False
-            sources.append(source)
-        if not sources or chain.queue or chain.riders or not gate.take_if_free():
+            ready.append(source)
+        if not ready or chain.queue or chain.riders:
             return False
+        if not gate.take_if_free():
+            gate.enter(can_fail=False)
+        self.serving = ready
         try:
-            if len(sources) == 1:
-                self._serve_alone(sources[0])
-            else:
-                for source in chain.in_order(sources):
+            if len(ready) > 1:
+                for source in chain.in_order(ready):
                     self._serve_once(source)
+            elif ready[0].is_interrupt and self._promise.worthwhile():
+                self._promise.kept(self._serve_once(ready[0], MOST_LOOKS) > 1)
+            else:
+                self._serve_once(ready[0])
         finally:
             gate.let_go()
         return True
 
-    def _serve_alone(self, source: EventSource) -> None:
-        """Serve the one source that is ready, and look at it again before anybody sleeps, if that is promising."""
-        if self._promise.worthwhile():
-            self._promise.kept(self._serve_once(source, MOST_LOOKS) > 1)
-        else:
-            self._serve_once(source)
-
     def _serve_once(self, source: EventSource, most: int = 1) -> int:
-        if not source.enabled or self.chain.by_fd.get(source.fileno()) is not source:  # changed since the wait
+        if not source._enabled or source._work_loop is not self._work_loop:  # since the wait, or by an earlier action
             return most
         try:
             return source.look_and_deliver(self.chain.queue, self._gate.waiting, most)

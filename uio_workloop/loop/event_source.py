@@ -37,6 +37,13 @@ class EventSource:
     direct = False
     """`look_and_deliver` does for it what `on_ready` and `check_for_work` do, and no code of others would notice."""
     on_terminated: Callable[[Any], object] | None = None
+    refcon: object = None
+
+    # Here until they are needed, as in subclasses: with more than 30 attributes of its own an object takes twice the
+    # memory, and longer to reach any of them.
+    _termination: WorkLoopError | None = None
+    _errors = 0
+    _errors_in_a_row = 0
 
     def __init__(
         self, action: Callable[..., object] | None = None, *, owner: object = None, name: str | None = None
@@ -44,16 +51,12 @@ class EventSource:
         if action is not None:
             check_callback(action, name or type(self).__name__, "action")
         self.owner = owner
-        self.refcon: object = None
         self._action = action
         self._name = name or type(self).__name__
         self._work_loop: WorkLoop | None = None
         self._attachment = RLock()  # held while a source that is on no loop has to stay on none; inside the gate
         self._enabled = True
         self._closed = False
-        self._termination: WorkLoopError | None = None
-        self._errors = 0
-        self._errors_in_a_row = 0
 
     def __repr__(self) -> str:
         state = "closed" if self._closed else "enabled" if self.enabled else "disabled"
@@ -128,7 +131,7 @@ class EventSource:
                 self._enabled = was_enabled
                 raise
             loop.dispatch.watch(self)
-            loop.dispatch.signal(self)
+            self.ask_for_visit(loop)
 
     def disable(self) -> None:
         """Silence the source: once this returns, its action does not begin until `enable()`.
@@ -259,6 +262,10 @@ class EventSource:
         self._closed = True
 
     # For the loop
+
+    def ask_for_visit(self, loop: WorkLoop) -> None:
+        """It has been added or enabled: have what it has pending looked at. Context: gate held."""
+        loop.dispatch.signal(self)
 
     def terminate(self, reason: WorkLoopError) -> None:
         """The device has left: close the source for good and tell `on_terminated`.

@@ -281,7 +281,7 @@ class Gate:
             self._pass_on(me)
 
     def take_if_free(self) -> bool:
-        """Take the gate if that takes no thought: nobody has it, and nobody asks for how long. `let_go` undoes it.
+        """Take the gate if that takes no thought: nobody has it, and nobody asks for how long.
 
         Context: the loop's thread, where no signal handler runs, gate open.
         """
@@ -291,7 +291,7 @@ class Gate:
         return True
 
     def let_go(self) -> None:
-        """Undo `take_if_free`."""
+        """Undo `take_if_free`, or the outermost `enter`; a hold that was too long is logged. Context: as there."""
         if self.waiting or self._hold_time is not None:
             self.leave(0, raises=False)
         else:

@@ -139,7 +139,7 @@ class WorkLoop:
             if not self._named and source.owner is not None:
                 self._named = True
                 self.name = self.gate.name = self._thread.name = type(source.owner).__name__
-            self.dispatch.signal(source)
+            source.ask_for_visit(self)
 
     def remove_event_source(self, source: EventSource) -> None:
         """Disable a source and take it off the chain; once this returns its action is not called any more.

@@ -69,6 +69,13 @@ class InterruptEventSource(EventSource):
 
     is_interrupt: ClassVar[bool] = True
 
+    _rejected = 0
+    _explicit_disable = False
+    _opened_early = False  # by an enable() inside the action
+    _stamping = False
+    _timestamp_ns = 0
+    _warmer: CpuWarmer | None = None
+
     def __init__(
         self,
         provider: InterruptProvider | None,
@@ -85,20 +92,14 @@ class InterruptEventSource(EventSource):
         self._provider = provider
         self._index = index
         self._registered = False
-        self._explicit_disable = False
         self._occurred: list[int] = []
         self._backlog = 0  # what has occurred and been noticed under the gate, but could not be delivered yet
         self._delivered = 0
         self._undelivered = (
             0  # drained, neither delivered nor in action; less what software triggered and was delivered
         )
-        self._rejected = 0
         self._action_calls = 0
         self._in_action = 0  # how many interrupts the call that runs is about
-        self._opened_early = False  # by an enable() inside the action
-        self._stamping = False
-        self._timestamp_ns = 0
-        self._warmer: CpuWarmer | None = None
         self._line: InterruptLine = NoLine()
         if provider is not None:
             self._enabled = False
@@ -242,6 +243,10 @@ class InterruptEventSource(EventSource):
                 self._line.mask()
         except DeviceGoneError:
             pass  # the descriptor says so, too; departures are dealt with there
+
+    def ask_for_visit(self, loop: WorkLoop) -> None:
+        if self._pending or not self.direct:  # what is still in the kernel makes the descriptor ready
+            super().ask_for_visit(loop)
 
     def set_work_loop(self, work_loop: Any) -> None:
         if work_loop is None and self._warmer is not None:
