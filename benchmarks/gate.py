@@ -174,7 +174,7 @@ BENCHMARKS = (
         title="Taking the gate, calling nothing, letting go",
         about=(
             "Elapsed time per call. `run_action` is a method that passes arguments on, and so is its peer; `with gate` "
-            "and `with RLock` are blocks in the client's own code, the second of them C all the way. A lock of Python's "
+            "and `with RLock` are blocks in the client's own code, the second of them C all the way. Python's lock "
             "is not fair, records no holder that one could ask, finds no deadlock and cannot be slept on."
         ),
         contenders={RUN_ACTION: _run_action, MONITOR: _monitor, WITH_GATE: _with_gate, WITH_LOCK: _with_lock},

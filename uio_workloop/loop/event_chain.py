@@ -56,11 +56,12 @@ class EventChain:
             source = queue.pop()
             return [source] if source in positions else []
         batch = [queue.pop() for _ in range(len(queue))]  # one by one: others may be adding
-        return self.in_order(source for source in batch if source in positions)
+        return self.in_order(batch)
 
     def in_order(self, sources: Iterable[EventSource]) -> list[EventSource]:
-        """These sources of the chain in the order of the chain."""
-        return sorted(sources, key=self._positions.__getitem__)
+        """Those of the sources that are on the chain, in its order."""
+        positions = self._positions
+        return sorted((source for source in sources if source in positions), key=positions.__getitem__)
 
     def clear(self) -> None:
         self._positions.clear()
