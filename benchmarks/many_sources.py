@@ -217,8 +217,8 @@ BENCHMARKS = (
         about=(
             "Processor time of the loop's thread. One is busy: it causes its own next interrupt, the others idle. Busy "
             "in turn: each causes that of the next, so that every dispatch meets another descriptor, another source and "
-            "cold caches, and looking again at the same one is in vain. The straw man asks every source of "
-            "its chain whenever one has work."
+            "cold caches, and looking again at the same one is in vain. The straw man asks every source of its chain "
+            "whenever one has work."
         ),
         contenders={
             **{_named(number): _work_loop(number) for number in NUMBERS},
