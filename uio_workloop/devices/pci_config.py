@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import errno
-import os
-import threading
 from collections.abc import Callable
 from typing import NoReturn, TypeVar
 
 from uio_workloop._linux import pci
 from uio_workloop.errors import DeviceError, DeviceGoneError, PrivilegeError, RegisterError
-from uio_workloop.registers.space import ByteOrder, RegisterSpace, Why, in_hex
+from uio_workloop.registers.file_registers import FileRegisters
+from uio_workloop.registers.space import in_hex
 
 WIDEST = 4  # bytes; the bus has no wider access to it
 
 T = TypeVar("T")
 
 
-class PciConfig(RegisterSpace):
+class PciConfig(FileRegisters):
     """Configuration space: 256 bytes, 4096 of a PCI Express card; little endian; 8, 16 and 32 bits wide.
 
     The command register (offset 4) is also written to mask the interrupt: leave it to that, and to
@@ -33,20 +32,7 @@ class PciConfig(RegisterSpace):
     """
 
     def __init__(self, fd: int, name: str) -> None:
-        super().__init__(name, pci.config_size(fd))
-        self._fd = fd
-        self._why: Why | None = None
-        # Closing the descriptor waits for the access that uses it: its number may be another file's a moment later.
-        # Recursive, because a signal's handler may come in between.
-        self._lock = threading.RLock()
-
-    @property
-    def byte_order(self) -> ByteOrder:
-        return "little"
-
-    @property
-    def unusable(self) -> bool:
-        return self._why is not None
+        super().__init__(fd, name, pci.config_size(fd))
 
     @property
     def bus_master(self) -> bool:
@@ -56,13 +42,6 @@ class PciConfig(RegisterSpace):
     @bus_master.setter
     def bus_master(self, allowed: bool) -> None:
         self._reach("write", lambda fd: pci.set_bus_master(fd, allowed))
-
-    def invalidate(self, why: Why) -> None:
-        """See `RegisterSpace.invalidate`; the descriptor goes."""
-        with self._lock:
-            if self._why is None:
-                self._why = why
-                os.close(self._fd)
 
     def _load(self, offset: int, width: int) -> int:
         self._check("read", offset, width)

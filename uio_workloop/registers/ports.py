@@ -6,19 +6,17 @@ Source: drivers/pci/pci-sysfs.c, pci_resource_io.
 from __future__ import annotations
 
 import errno
-import os
-import threading
 from typing import NoReturn
 
 from uio_workloop._linux import pci
 from uio_workloop.errors import DeviceError, DeviceGoneError, PrivilegeError, RegisterError, WorkLoopError
-from uio_workloop.registers.space import ByteOrder, RegisterSpace, Why, in_hex
+from uio_workloop.registers.file_registers import FileRegisters
+from uio_workloop.registers.space import in_hex
 
 WIDEST = 4  # bytes; processors have no wider port access
-NO_FILE = -1
 
 
-class PortRegisters(RegisterSpace):
+class PortRegisters(FileRegisters):
     """A region of I/O ports, little endian; 8, 16 and 32 bits wide.
 
     Args:
@@ -29,22 +27,6 @@ class PortRegisters(RegisterSpace):
     Raises (every access), besides those of `RegisterSpace`:
         PrivilegeError: the kernel is locked down.
     """
-
-    def __init__(self, fd: int, name: str, size: int) -> None:
-        super().__init__(name, size)
-        self._fd = fd
-        self._why: Why | None = None
-        # Closing the descriptor waits for the access that uses it: its number may be another file's a moment later.
-        # Recursive, because a signal's handler may come in between.
-        self._lock = threading.RLock()
-
-    @property
-    def byte_order(self) -> ByteOrder:
-        return "little"
-
-    @property
-    def unusable(self) -> bool:
-        return self._why is not None
 
     def _load(self, offset: int, width: int) -> int:
         if width > WIDEST or not isinstance(offset, int) or offset % width or not 0 <= offset <= self._size - width:
@@ -105,11 +87,3 @@ class PortRegisters(RegisterSpace):
                 path=self._name,
             )
         return DeviceError(f"{attempt}: {error.strerror}", code=error.errno, path=self._name)
-
-    def invalidate(self, why: Why) -> None:
-        """See `RegisterSpace.invalidate`; the descriptor goes."""
-        with self._lock:
-            if self._why is None:
-                self._why = why
-                fd, self._fd = self._fd, NO_FILE
-                os.close(fd)
