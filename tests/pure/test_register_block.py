@@ -16,6 +16,7 @@ from uio_workloop import (
     RegisterBlock,
     RegisterError,
     Registers,
+    RegisterSpace,
 )
 
 
@@ -56,6 +57,8 @@ class Port(RegisterBlock, size=0x20):
 
 class Logged(Registers):
     """Registers that write down every access."""
+
+    reader, writer = RegisterSpace.reader, RegisterSpace.writer  # by way of the two below
 
     def __init__(self) -> None:
         fd = os.memfd_create("registers")
@@ -325,3 +328,12 @@ def test_a_layout_adds_to_another():
     assert Longer.ticks is Port.ticks
     with pytest.raises(RegisterError, match=r"Wrong.more at 0x8 overlaps Wrong.mixed at 0x8"):
         type(Port)("Wrong", (Port,), {"more": Register(0x08)}, size=0x30)
+
+
+def test_an_enumeration_hands_out_its_members_however_often_it_is_asked():
+    for _ in range(2):
+        assert Port.word_length.of(0b11) is WordLength.EIGHT
+        assert Port.causes.of(0x300) == Causes.RECEIVED | Causes.SENT
+        assert Port.two_stops.of(0x4) is True
+        with pytest.raises(RegisterError, match="field mode holds 0x3, which no Mode is"):
+            Port.mode.of(0x30)

@@ -7,11 +7,8 @@ from collections.abc import Callable
 from typing import NoReturn, TypeVar
 
 from uio_workloop._linux import pci
-from uio_workloop.errors import DeviceError, DeviceGoneError, PrivilegeError, RegisterError
+from uio_workloop.errors import DeviceError, DeviceGoneError, PrivilegeError
 from uio_workloop.registers.file_registers import FileRegisters
-from uio_workloop.registers.space import in_hex
-
-WIDEST = 4  # bytes; the bus has no wider access to it
 
 T = TypeVar("T")
 
@@ -31,6 +28,8 @@ class PciConfig(FileRegisters):
     Source: Documentation/PCI/sysfs-pci.rst; pci_read_config in drivers/pci/pci-sysfs.c.
     """
 
+    _they_are = "it is"
+
     def __init__(self, fd: int, name: str) -> None:
         super().__init__(fd, name, pci.config_size(fd))
 
@@ -44,24 +43,17 @@ class PciConfig(FileRegisters):
         self._reach("write", lambda fd: pci.set_bus_master(fd, allowed))
 
     def _load(self, offset: int, width: int) -> int:
-        self._check("read", offset, width)
+        self._check_offset("read", offset, width)
         value = self._reach("read", lambda fd: pci.read_config(fd, offset, width))
         if value is None:
             self._not_shown("read", offset, width)
         return value
 
     def _store(self, offset: int, width: int, value: int) -> None:
-        self._check("write", offset, width)
+        self._check_offset("write", offset, width)
         self._check_fits(offset, width, value)
         if not self._reach("write", lambda fd: pci.write_config(fd, offset, width, value)):
             self._not_shown("write", offset, width)
-
-    def _check(self, what: str, offset: int, width: int) -> None:
-        if width > WIDEST:
-            raise RegisterError(
-                f"cannot {what} {8 * width} bits of {self._name} at {in_hex(offset)}: it is 8, 16 or 32 bits wide"
-            )
-        self._check_offset(what, offset, width)
 
     def _not_shown(self, what: str, offset: int, width: int) -> NoReturn:
         raise PrivilegeError(

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import threading
+from typing import ClassVar
 
-from uio_workloop.registers.space import ByteOrder, RegisterSpace, Why
+from uio_workloop.errors import RegisterError
+from uio_workloop.registers.space import ByteOrder, RegisterSpace, Why, in_hex
 
+WIDEST = 4  # bytes; neither processors nor the bus have a wider access to these
 NO_FILE = -1
 
 
@@ -16,6 +19,8 @@ class FileRegisters(RegisterSpace):
     Args:
         fd: open for reading and writing; owned from now on.
     """
+
+    _they_are: ClassVar[str]  # how the sentence begins that says how wide
 
     def __init__(self, fd: int, name: str, size: int) -> None:
         super().__init__(name, size)
@@ -40,3 +45,11 @@ class FileRegisters(RegisterSpace):
                 self._why = why
                 fd, self._fd = self._fd, NO_FILE
                 os.close(fd)
+
+    def _check_offset(self, what: str, offset: int, width: int) -> None:
+        if width > WIDEST:
+            raise RegisterError(
+                f"cannot {what} {8 * width} bits of {self._name} at {in_hex(offset)}: "
+                f"{self._they_are} 8, 16 or 32 bits wide"
+            )
+        super()._check_offset(what, offset, width)

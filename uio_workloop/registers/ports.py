@@ -6,14 +6,10 @@ Source: drivers/pci/pci-sysfs.c, pci_resource_io.
 from __future__ import annotations
 
 import errno
-from typing import NoReturn
 
 from uio_workloop._linux import pci
-from uio_workloop.errors import DeviceError, DeviceGoneError, PrivilegeError, RegisterError, WorkLoopError
+from uio_workloop.errors import DeviceError, DeviceGoneError, PrivilegeError, WorkLoopError
 from uio_workloop.registers.file_registers import FileRegisters
-from uio_workloop.registers.space import in_hex
-
-WIDEST = 4  # bytes; processors have no wider port access
 
 
 class PortRegisters(FileRegisters):
@@ -28,9 +24,10 @@ class PortRegisters(FileRegisters):
         PrivilegeError: the kernel is locked down.
     """
 
+    _they_are = "I/O ports are"
+
     def _load(self, offset: int, width: int) -> int:
-        if width > WIDEST or not isinstance(offset, int) or offset % width or not 0 <= offset <= self._size - width:
-            self._refuse_access("read", offset, width)
+        self._check_offset("read", offset, width)
         try:
             with self._lock:
                 return pci.read_port(self._fd, offset, width)
@@ -38,10 +35,8 @@ class PortRegisters(FileRegisters):
             raise self._translated("read", offset, width, error) from error
 
     def _store(self, offset: int, width: int, value: int) -> None:
-        if width > WIDEST or not isinstance(offset, int) or offset % width or not 0 <= offset <= self._size - width:
-            self._refuse_access("write", offset, width)
-        if not isinstance(value, int) or value < 0 or value >> 8 * width:
-            raise self._misfit(offset, width, value)
+        self._check_offset("write", offset, width)
+        self._check_fits(offset, width, value)
         try:
             with self._lock:
                 pci.write_port(self._fd, offset, width, value)
@@ -49,8 +44,7 @@ class PortRegisters(FileRegisters):
             raise self._translated("write", offset, width, error) from error
 
     def read8_repeatedly(self, offset: int, count: int) -> bytes:
-        if not isinstance(offset, int) or not 0 <= offset < self._size:
-            self._refuse("read", offset, 1)
+        self._check_offset("read", offset, 1)
         try:
             with self._lock:
                 return pci.read_port_repeatedly(self._fd, offset, count)
@@ -58,21 +52,12 @@ class PortRegisters(FileRegisters):
             raise self._translated("read", offset, 1, error) from error
 
     def write8_repeatedly(self, offset: int, data: bytes) -> None:
-        if not isinstance(offset, int) or not 0 <= offset < self._size:
-            self._refuse("write", offset, 1)
+        self._check_offset("write", offset, 1)
         try:
             with self._lock:
                 pci.write_port_repeatedly(self._fd, offset, data)
         except OSError as error:
             raise self._translated("write", offset, 1, error) from error
-
-    def _refuse_access(self, what: str, offset: int, width: int) -> NoReturn:
-        if width > WIDEST:
-            raise RegisterError(
-                f"cannot {what} {8 * width} bits of {self._name} at {in_hex(offset)}: "
-                "I/O ports are 8, 16 or 32 bits wide"
-            )
-        self._refuse(what, offset, width)
 
     def _translated(self, what: str, offset: int, width: int, error: OSError) -> WorkLoopError:
         if self._why is not None:  # the descriptor is none any more
