@@ -7,8 +7,8 @@ from importlib import import_module
 from benchmarks.harness import Benchmark
 
 MODULES = {
-    "host": ("dispatch_saturation",),
-    "lab": (),
+    "host": ("dispatch_saturation", "register_access"),
+    "lab": ("register_access_edu",),
 }
 """By place; a module has a tuple `BENCHMARKS`."""
 

@@ -146,12 +146,13 @@ class Registers(RegisterSpace):
     def writer(self, offset: int, *, width: int = 32) -> Callable[[int], None]:
         with self._lock:
             cell: memoryview[Any] = self._cell("write", offset, width)
+        refuse = partial(self._store, offset, width // 8)
 
-        def write(value: int) -> None:
+        def write(value: int) -> None:  # each variable from outside costs a little at every call
             try:
                 cell[()] = value  # exactly one store
             except (TypeError, ValueError):
-                self._store(offset, width // 8, value)
+                refuse(value)
 
         return write
 

@@ -182,7 +182,12 @@ class Field(Generic[T]):
     def __get__(self, block: Block | None, owner: type) -> T | Self:
         if block is None:
             return self
-        return self.of(self.register.__get__(block, owner))
+        register = self.register
+        try:
+            word = block._readers[register]()
+        except KeyError:
+            word = register.__get__(block, owner)
+        return self.of(word)
 
     def __set__(self, block: Block, value: Never) -> None:
         way_out = f"clear(...{self.name})" if self.access == "w1c" else f"modify({self.name}=...)"
