@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import uio_workloop
-from error_cases.case import Case
+from error_cases.case import Case, public_names
 from uio_workloop import ClosedError, Field, PortRegisters, Register, RegisterBlock, Registers
 
 
@@ -59,7 +58,7 @@ def regions() -> Iterator[dict[str, Any]]:
         "layout": layout,
         "SelfTest": SelfTest,
     }
-    yield {**vars(uio_workloop), **names}
+    yield {**public_names(), **names}
     for each in bar, ports:
         each.invalidate(lambda: ClosedError("over"))
 

@@ -7,6 +7,7 @@ import os
 from enum import IntEnum, IntFlag
 
 import pytest
+from routed_registers import RoutedRegisters
 
 from uio_workloop import (
     ClosedError,
@@ -15,8 +16,6 @@ from uio_workloop import (
     Register,
     RegisterBlock,
     RegisterError,
-    Registers,
-    RegisterSpace,
 )
 
 
@@ -55,10 +54,8 @@ class Port(RegisterBlock, size=0x20):
     ticks = Register(0x10, width=64)
 
 
-class Logged(Registers):
+class Logged(RoutedRegisters):
     """Registers that write down every access."""
-
-    reader, writer = RegisterSpace.reader, RegisterSpace.writer  # by way of the two below
 
     def __init__(self) -> None:
         fd = os.memfd_create("registers")
