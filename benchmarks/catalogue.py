@@ -7,7 +7,7 @@ from importlib import import_module
 from benchmarks.harness import Benchmark
 
 MODULES = {
-    "host": ("dispatch_saturation", "register_access"),
+    "host": ("dispatch_saturation", "register_access", "footprint"),
     "lab": ("register_access_edu",),
 }
 """By place; a module has a tuple `BENCHMARKS`."""
