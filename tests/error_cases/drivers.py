@@ -27,7 +27,7 @@ class NoStart(Driver):
 
 
 class Async(Card):
-    async def start(self, device: Any) -> None: ...  # type: ignore[override]
+    async def start(self, device: Any) -> None: ...
 
 
 class Generator(Card):
@@ -45,7 +45,7 @@ class Undecided(Card):
 
 
 class Stringly(NoMatch):
-    match = "1234:11e8"  # type: ignore[assignment]
+    match = "1234:11e8"
 
 
 class Failing(Card):
