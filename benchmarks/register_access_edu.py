@@ -1,4 +1,4 @@
-"""What one register access costs on a card: each one leaves the virtual machine."""
+"""What one register access costs on a card, which QEMU emulates."""
 
 from __future__ import annotations
 
@@ -12,12 +12,10 @@ from benchmarks.register_access import ABOUT, contenders
 
 @contextmanager
 def edu_bar() -> Iterator[Path]:
-    """BAR 0 of QEMU's edu card, which may be free or on any driver: nothing of it is used but plain storage."""
+    """BAR 0 of QEMU's edu card, on the driver it has in the lab; nothing of it is used but plain storage."""
     for function in sorted(Path("/sys/bus/pci/devices").glob("*")):
         if (function / "vendor").read_text() + (function / "device").read_text() == "0x1234\n0x11e8\n":
-            (function / "enable").write_text("1")  # its memory answers from now on
             yield function / "resource0"
-            (function / "enable").write_text("0")
             return
     raise NotAtHandError("an edu card: run it in the lab")
 
@@ -26,10 +24,10 @@ BENCHMARKS = (
     Benchmark(
         "register-access-edu",
         "One access to a register of a card that is emulated",
-        contenders(edu_bar, 200),
+        contenders(edu_bar, 1_000),
         (),
-        f"{ABOUT} Here each access leaves the virtual machine, which costs far more than any of this: on hardware that "
-        "is slow to answer, it does not matter how a register is reached.",
+        f"{ABOUT} Here each access is a call of QEMU's, and without KVM the processor is emulated, too: ratios "
+        "are those of that, and nearer to 1 the slower the card is to answer.",
         rounds=5,
     ),
 )
