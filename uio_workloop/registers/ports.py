@@ -36,7 +36,8 @@ class PortRegisters(FileRegisters):
 
     def _store(self, offset: int, width: int, value: int) -> None:
         self._check_offset("write", offset, width)
-        self._check_fits(offset, width, value)
+        if not isinstance(value, int) or value < 0 or value >> 8 * width:
+            raise self._misfit(offset, width, value)
         try:
             with self._lock:
                 pci.write_port(self._fd, offset, width, value)
