@@ -31,6 +31,14 @@ def test_importing_the_package_loads_nothing_but_itself_and_its_names_are_loaded
     assert "uio_workloop.devices" not in later
 
 
+def test_what_few_programs_need_is_not_loaded_before_it_is_needed():
+    script = f"import sys; sys.path.insert(0, {str(Path(uio_workloop.__file__).parents[1])!r}); "
+    script += "from uio_workloop import *; print(*sys.modules)"
+    bare = [sys.executable, "-I", "-S", "-c", script]  # without site, which loads what it likes
+    loaded = subprocess.run(bare, capture_output=True, text=True, check=True).stdout.split()
+    assert {"asyncio", "difflib", "shutil", "socket", "subprocess"} & set(loaded) == set()
+
+
 def test_type_checkers_and_programs_find_the_same_names_in_the_same_places():
     block = next(node for node in ast.parse(Path(uio_workloop.__file__).read_text()).body if isinstance(node, ast.If))
     imported = {
