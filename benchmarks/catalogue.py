@@ -7,8 +7,8 @@ from importlib import import_module
 from benchmarks.harness import Benchmark
 
 MODULES = {
-    "host": ("dispatch_saturation", "gate", "many_sources"),
-    "lab": (),
+    "host": ("dispatch_saturation", "register_access", "many_sources", "gate", "footprint"),
+    "lab": ("register_access_edu",),
 }
 """By place; a module has a tuple `BENCHMARKS`."""
 
