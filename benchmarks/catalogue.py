@@ -7,8 +7,8 @@ from importlib import import_module
 from benchmarks.harness import Benchmark
 
 MODULES = {
-    "host": ("dispatch_saturation", "latency_eventfd"),
-    "lab": ("latency_uio", "latency_gpio", "gpio_edges"),
+    "host": ("dispatch_saturation", "latency_eventfd", "register_access", "many_sources", "gate", "footprint"),
+    "lab": ("latency_uio", "latency_gpio", "gpio_edges", "register_access_edu"),
 }
 """By place; a module has a tuple `BENCHMARKS`."""
 
