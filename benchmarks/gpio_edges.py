@@ -14,6 +14,7 @@ from pathlib import Path
 from benchmarks import gpio_lines
 from benchmarks.gpio_readers import EACH, READERS, READERS_OF_EACH, Meter, Reader
 from benchmarks.harness import Benchmark, Goal, Measures
+from benchmarks.processors import RAISERS, on_processors, others
 from benchmarks.raiser import Job, raiser
 
 EDGES = 2_400
@@ -21,7 +22,6 @@ BURST = gpio_lines.QUEUED
 FREE_EDGES = 2_000
 FLOOD = 1_000
 SETTLED_S = 0.25
-MAKERS_PROCESSOR = 0
 ABOVE_READERS = 1  # a real-time priority; the kernel's interrupt threads have 50
 
 
@@ -35,7 +35,7 @@ def in_bursts(reader: Reader) -> Callable[[float], Measures]:
     def contender(scale: float) -> Measures:
         bursts = max(2, int(EDGES * scale) // BURST)
         edges = bursts * BURST
-        with Meter(answer_every=BURST) as meter, _on_processors({MAKERS_PROCESSOR}), _reading(reader, meter):
+        with Meter(answer_every=BURST) as meter, on_processors({RAISERS}), _reading(reader, meter):
             begin_ns = time.process_time_ns()
             _make(meter, edges, at_a_stretch=BURST)
             raiser().took_ns()
@@ -50,8 +50,7 @@ def free_running(reader: Reader) -> Callable[[float], Measures]:
 
     def contender(scale: float) -> Measures:
         edges = max(20, int(FREE_EDGES * scale) // 2 * 2)
-        others = set(range(os.cpu_count() or 1)) - {MAKERS_PROCESSOR}
-        with Meter() as meter, _on_processors(others or {0}), _reading(reader, meter):
+        with Meter() as meter, on_processors(others()), _reading(reader, meter):
             _make(meter, edges)
             took_ns = raiser().took_ns()
             meter.settle(SETTLED_S)
@@ -70,7 +69,7 @@ def flooded(reader: Reader) -> Callable[[float], Measures]:
     """Made while the reader cannot run: the queue overflows."""
 
     def contender(scale: float) -> Measures:
-        with Meter() as meter, _on_processors({MAKERS_PROCESSOR}), _reading(reader, meter):
+        with Meter() as meter, on_processors({RAISERS}), _reading(reader, meter):
             _make(meter, FLOOD)
             raiser().took_ns()
             meter.settle(SETTLED_S)
@@ -89,7 +88,7 @@ def _make(meter: Meter, edges: int, *, at_a_stretch: int = 0) -> None:
         edges,
         gpio_lines.LEVELS,
         at_a_stretch=at_a_stretch,
-        processor=MAKERS_PROCESSOR,
+        processor=RAISERS,
         priority=ABOVE_READERS,
     )
     raiser().begin(job, gpio_lines.pull_fd(), meter.answer_fd, meter.stamp.fd)
@@ -102,7 +101,7 @@ def _reading(reader: Reader, meter: Meter) -> Iterator[None]:
         # Every edge is numbered before the next is made: the interrupt thread preempts the maker at once.
         for thread in _interrupt_threads():
             with suppress(OSError):
-                os.sched_setaffinity(thread, {MAKERS_PROCESSOR})
+                os.sched_setaffinity(thread, {RAISERS})
         yield
         meter.finished = True
         os.write(gpio_lines.pull_fd(), gpio_lines.LEVELS[0].encode())  # so that who waits for an edge gets one
@@ -111,23 +110,6 @@ def _reading(reader: Reader, meter: Meter) -> Iterator[None]:
 def _interrupt_threads() -> list[int]:
     comms = {int(path.parent.name): path.read_text() for path in Path("/proc").glob("[0-9]*/comm")}
     return [pid for pid, comm in comms.items() if comm.startswith("irq/")]
-
-
-@contextmanager
-def _on_processors(processors: set[int]) -> Iterator[None]:
-    """Keep every thread of this process on some processors; those that begin later inherit it."""
-    had = os.sched_getaffinity(0)
-    _move_all_threads(processors)
-    try:
-        yield
-    finally:
-        _move_all_threads(had)
-
-
-def _move_all_threads(processors: set[int]) -> None:
-    for thread in os.listdir("/proc/self/task"):
-        with suppress(ProcessLookupError):  # it has just ended
-            os.sched_setaffinity(int(thread), processors)
 
 
 def _contenders(

@@ -7,10 +7,11 @@ import os
 import select
 import threading
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Self
 
 from benchmarks.harness import Goal, Measures, percentiles
+from benchmarks.processors import on_processors, others
 from benchmarks.raiser import Job, Stamp, raiser
 from uio_workloop import InterruptEventSource, WorkLoop
 
@@ -72,6 +73,10 @@ class Setting:
     def __exit__(self, *exc_info: object) -> None:
         """Let go of the device."""
 
+    def processors(self) -> AbstractContextManager[None]:
+        """Where this process runs."""
+        return nullcontext()
+
     def job(self, interrupts: int) -> Job:
         raise NotImplementedError
 
@@ -82,9 +87,6 @@ class Setting:
     def provider(self) -> AbstractContextManager[Any]:
         """What our source is on."""
         raise NotImplementedError
-
-    def prepare(self, source: InterruptEventSource) -> None:
-        """What else our source is told."""
 
     def action(self, probe: Probe) -> Callable[[Any, int], None]:
         """Our action."""
@@ -99,6 +101,16 @@ class Setting:
         raise NotImplementedError
 
 
+class LabSetting(Setting):
+    """One of the lab, which has nobody else on its processors: the raiser gets one of them, we the other.
+
+    Left to the scheduler they share one at times, and an emulated one is in no hurry to preempt.
+    """
+
+    def processors(self) -> AbstractContextManager[None]:
+        return on_processors(others())
+
+
 def begin(setting: Setting, probe: Probe, interrupts: int) -> None:
     raiser().begin(setting.job(interrupts), setting.target_fd(), probe.answer_fd, probe.stamp.fd)
 
@@ -106,7 +118,6 @@ def begin(setting: Setting, probe: Probe, interrupts: int) -> None:
 def work_loop(setting: Setting, interrupts: int) -> Measures:
     with Probe(interrupts) as probe, setting.provider() as provider, WorkLoop() as loop:
         source = InterruptEventSource(provider, setting.action(probe))
-        setting.prepare(source)
         loop.add_event_source(source)
         source.enable()
         begin(setting, probe, interrupts)
@@ -178,7 +189,7 @@ def contender(
     """One for a benchmark, which has so many interrupts at full size."""
 
     def one_round(scale: float) -> Measures:
-        with make() as setting:
+        with make() as setting, setting.processors():
             return run(setting, max(10, int(interrupts * scale)))
 
     return one_round

@@ -12,20 +12,21 @@ from typing import Any
 
 from benchmarks import gpio_lines
 from benchmarks.harness import Benchmark, Goal, Measures
-from benchmarks.latency import COMMON, OURS, Probe, Setting, begin, contender, goals, on_a_thread
+from benchmarks.latency import COMMON, OURS, LabSetting, Probe, Setting, begin, contender, goals, on_a_thread
+from benchmarks.processors import RAISERS
 from benchmarks.raiser import Job
-from uio_workloop import GpioLine, InterruptEventSource
+from uio_workloop import GpioLine
 
 INTERRUPTS = 400
 PAUSE_NS = 500_000
 TIME_STAMP = struct.Struct("=Q40x")
 
 
-class Line(Setting):
+class Line(LabSetting):
     """A simulated line; the kernel stamps each edge in its interrupt handler."""
 
     def job(self, interrupts: int) -> Job:
-        return Job("write", interrupts, gpio_lines.LEVELS, pause_ns=PAUSE_NS)
+        return Job("write", interrupts, gpio_lines.LEVELS, pause_ns=PAUSE_NS, processor=RAISERS)
 
     def target_fd(self) -> int:
         return gpio_lines.pull_fd()
@@ -33,15 +34,16 @@ class Line(Setting):
     @contextmanager
     def provider(self) -> Iterator[GpioLine]:
         gpio_lines.set_low()
-        with GpioLine.find(f"gpio:lab/{gpio_lines.OFFSET}") as line:
+        with GpioLine.find(f"gpio:lab/{gpio_lines.OFFSET}", keep_edges=gpio_lines.QUEUED) as line:
+            self._line = line
             yield line
 
-    def prepare(self, source: InterruptEventSource) -> None:
-        source.enable_primary_interrupt_timestamp(True)
-
     def action(self, probe: Probe) -> Callable[[Any, int], None]:
-        def action(sender: Any, count: int) -> None:
-            probe.answer(monotonic_ns() - sender.primary_interrupt_timestamp)
+        line = self._line
+
+        def action(sender: object, count: int) -> None:
+            for edge in line.take_edges():
+                probe.answer(monotonic_ns() - edge.timestamp_ns)
 
         return action
 
