@@ -216,8 +216,8 @@ BENCHMARKS = (
         title="One dispatch, with more and more sources on the loop",
         about=(
             "Processor time of the loop's thread. One is busy: it causes its own next interrupt, the others idle. Busy "
-            "in turn: each causes that of the next, so that every dispatch meets another descriptor, another source and "
-            "cold caches, and looking again at the same one is in vain. The straw man asks every source of its chain "
+            "in turn: each causes that of the next, so that every dispatch meets another descriptor, another source, "
+            "and cold caches; another look at the same one is in vain. The straw man asks all sources of its chain "
             "whenever one has work."
         ),
         contenders={

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         WorkLoopError,
         WrongThreadError,
     )
+    from uio_workloop.histogram import Distribution, Histogram
     from uio_workloop.interrupts.gpio_edges import GpioEdge
     from uio_workloop.interrupts.interrupt_line import InterruptLine, InterruptProvider, Trigger
     from uio_workloop.interrupts.software_interrupt import SoftwareInterrupt
@@ -66,7 +67,7 @@ if TYPE_CHECKING:
         TimerEventSource,
         TimerOptions,
     )
-    from uio_workloop.statistics import Distribution, Histogram, InterruptStatistics
+    from uio_workloop.statistics import InterruptStatistics
 
 __version__ = "0.1.0"
 
@@ -164,6 +165,7 @@ _HOMES = {
         "LifecycleError MapError NoInterruptError NoResourcesError NotAttachedError PrivilegeError RegisterError "
         "SourceDisabledError UnsupportedError UsageError WorkLoopError WrongThreadError"
     ),
+    "histogram": "Distribution Histogram",
     "interrupts.gpio_edges": "GpioEdge",
     "interrupts.interrupt_line": "InterruptLine InterruptProvider Trigger",
     "interrupts.software_interrupt": "SoftwareInterrupt",
@@ -182,7 +184,7 @@ _HOMES = {
         "MICROSECOND_SCALE MILLISECOND_SCALE NANOSECOND_SCALE SECOND_SCALE TICK_SCALE TimerAction TimerEventSource "
         "TimerOptions"
     ),
-    "statistics": "Distribution Histogram InterruptStatistics",
+    "statistics": "InterruptStatistics",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 
