@@ -209,6 +209,27 @@ class Dispatch:
 
         Context: the loop's thread, gate open.
         """
+        chain, gate = self.chain, self._gate
+        if len(events) != 1:
+            return self._serve_several_directly(events)
+        ((fd, event),) = events
+        source = chain.by_fd.get(fd)
+        if source is None or not source.direct or event != READABLE or chain.queue or chain.riders:
+            return False
+        if not gate.take_if_free():
+            gate.enter(can_fail=False)
+        self.serving = [source]
+        try:
+            if source.is_interrupt and self._promise.worthwhile():
+                self._promise.kept(self._serve_once(source, MOST_LOOKS) > 1)
+            else:
+                self._serve_once(source)
+        finally:
+            gate.let_go()
+        return True
+
+    def _serve_several_directly(self, events: list[tuple[int, int]]) -> bool:
+        """As `serve_directly`, of which one that is ready is the usual case, in few steps."""
         chain, gate, ready = self.chain, self._gate, []
         by_fd = chain.by_fd
         for fd, event in events:
@@ -222,13 +243,8 @@ class Dispatch:
             gate.enter(can_fail=False)
         self.serving = ready
         try:
-            if len(ready) > 1:
-                for source in chain.in_order(ready):
-                    self._serve_once(source)
-            elif ready[0].is_interrupt and self._promise.worthwhile():
-                self._promise.kept(self._serve_once(ready[0], MOST_LOOKS) > 1)
-            else:
-                self._serve_once(ready[0])
+            for source in chain.in_order(ready):
+                self._serve_once(source)
         finally:
             gate.let_go()
         return True

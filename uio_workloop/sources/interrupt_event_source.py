@@ -111,6 +111,7 @@ class InterruptEventSource(EventSource):
                 raise
         self._drain = self._line.drain  # bound once: this is the hot path
         self._auto_disable = self._line.trigger is Trigger.LEVEL
+        self._unmask_first = self._line.masked_by_interrupt and not self._auto_disable
         self._decide_way()
 
     def _decide_way(self) -> None:
@@ -366,8 +367,8 @@ class InterruptEventSource(EventSource):
         if occurred or self._backlog or self._in_action or action is None:
             loop.dispatch.look(self)
             return most
-        unmask_first = self._line.masked_by_interrupt and not self._auto_disable
-        for looks in range(most):
+        looks = 0
+        while looks < most:
             try:
                 count = drain()
             except BlockingIOError:
@@ -377,7 +378,7 @@ class InterruptEventSource(EventSource):
                 return most
             if not count:
                 return looks
-            if unmask_first:
+            if self._unmask_first:
                 self._unmask()
             self._in_action = count
             self._action_calls += 1
@@ -392,6 +393,7 @@ class InterruptEventSource(EventSource):
                     self._in_action = 0
             if queue or waiting or occurred or self._backlog:
                 break
+            looks += 1
         if (occurred or self._backlog) and self._work_loop is not None:  # noticed by a client while the action slept
             self._work_loop.dispatch.signal(self)
         return most
