@@ -111,7 +111,7 @@ BENCHMARKS = (
         about=(
             "The kernel stamps the edge in its interrupt handler; the action gets at that stamp in the manner of its "
             "library and takes the time. Another process makes the next edge 0.5 ms after the answer. Emulated "
-            "processors: read the ratios. gpiozero works through lgpio, whose own thread polls."
+            "processors: read the ratios. gpiozero works through lgpio, whose own thread hands the edge on."
         ),
         contenders={
             **{name: contender(Line, run, INTERRUPTS) for name, run in COMMON.items()},
