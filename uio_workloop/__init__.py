@@ -32,6 +32,7 @@ from uio_workloop.errors import (
     NoResourcesError,
     NotAttachedError,
     PrivilegeError,
+    RealtimeError,
     RegisterError,
     SourceDisabledError,
     UnsupportedError,
@@ -46,6 +47,8 @@ from uio_workloop.loop.event_source import EventSource
 from uio_workloop.loop.gate import Gate
 from uio_workloop.loop.sleepers import WaitResult
 from uio_workloop.loop.work_loop import WorkLoop
+from uio_workloop.realtime.grant import RealtimeGrant, RealtimeReport
+from uio_workloop.realtime.realtime_profile import RealtimeProfile
 from uio_workloop.registers import Field, PortRegisters, Register, RegisterBlock, Registers, RegisterSpace
 from uio_workloop.sources.callout import Callout
 from uio_workloop.sources.command_gate import CommandGate
@@ -120,6 +123,10 @@ __all__ = [
     "PciId",
     "PortRegisters",
     "PrivilegeError",
+    "RealtimeError",
+    "RealtimeGrant",
+    "RealtimeProfile",
+    "RealtimeReport",
     "Register",
     "RegisterBlock",
     "RegisterError",
