@@ -7,7 +7,7 @@ from importlib import import_module
 from benchmarks.harness import Benchmark
 
 MODULES = {
-    "host": ("dispatch_saturation",),
+    "host": ("dispatch_saturation", "timer_error"),
     "lab": (),
 }
 """By place; a module has a tuple `BENCHMARKS`."""
