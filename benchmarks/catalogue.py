@@ -7,7 +7,7 @@ from importlib import import_module
 from benchmarks.harness import Benchmark
 
 MODULES = {
-    "host": ("dispatch_saturation", "timer_error"),
+    "host": ("dispatch_saturation", "timer_error", "busy_thread"),
     "lab": (),
 }
 """By place; a module has a tuple `BENCHMARKS`."""

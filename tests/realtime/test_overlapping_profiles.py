@@ -51,6 +51,15 @@ def test_an_interval_that_somebody_else_has_set_meanwhile_is_left_alone():
     assert interval() == 0.003
 
 
+def test_every_former_interval_comes_back_to_the_microsecond():
+    for microseconds in range(1, 300):
+        sys.setswitchinterval(microseconds * 1e-6 + 1e-7)
+        before = sys.getswitchinterval()
+        with RealtimeProfile(switch_interval=0.0005):
+            pass
+        assert sys.getswitchinterval() == before
+
+
 @pytest.fixture
 def memory(monkeypatch):
     """What is asked of the kernel, which is not asked: locking takes a privilege, and much memory."""

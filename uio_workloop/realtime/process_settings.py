@@ -89,8 +89,9 @@ class SwitchInterval:
 
     @classmethod
     def _put(cls, interval_s: float) -> None:
-        sys.setswitchinterval(interval_s)
-        cls._ours = sys.getswitchinterval()  # which is rounded to microseconds
+        # It cuts fractions of a microsecond off: what it returns, given back to it, could become one less.
+        sys.setswitchinterval(interval_s + 1e-7)
+        cls._ours = sys.getswitchinterval()
 
     def undo(self) -> None:
         with _lock:
