@@ -8,7 +8,8 @@ from benchmarks.harness import Benchmark
 
 MODULES = {
     "host": ("dispatch_saturation", "timer_error", "busy_thread"),
-    "lab": (),
+    "lab": ("timer_error", "busy_thread"),
+    "lab-rt": ("timer_error", "busy_thread"),
 }
 """By place; a module has a tuple `BENCHMARKS`."""
 
