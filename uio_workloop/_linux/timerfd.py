@@ -36,7 +36,6 @@ if sys.version_info >= (3, 13):
         os.timerfd_settime_ns(fd, initial=0)
 
 else:
-
     # A call that lets go of the interpreter has to wait for it afterwards, beside a busy thread for milliseconds; these
     # never block, so PyDLL, which keeps it.
     _libc = ctypes.PyDLL(None, use_errno=True)
