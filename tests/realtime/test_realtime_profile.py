@@ -142,6 +142,17 @@ def test_what_is_required_and_not_granted_is_the_constructors_error_and_leaves_n
     assert caplog.records == []
 
 
+def test_what_nobody_foresaw_leaves_nothing_in_force_either(monkeypatch):
+    def break_down(slack_ns):
+        raise MemoryError
+
+    before = state()
+    monkeypatch.setattr(scheduling, "set_timer_slack_ns", break_down)
+    with pytest.raises(MemoryError):
+        RealtimeProfile(cpus=[CPU], timer_slack_ns=1).apply()
+    assert state() == before
+
+
 def test_a_closed_profile_cannot_be_applied_and_can_be_closed_again():
     realtime = RealtimeProfile(cpus=[CPU])
     realtime.close()

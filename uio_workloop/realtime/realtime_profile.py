@@ -35,11 +35,15 @@ class Applied:
         self.is_there = is_there
         self.grants: list[RealtimeGrant] = []
         self._in_force: list[Setting] = []
-        for each in settings:
-            grant = each.ask(whose)
-            self.grants.append(grant)
-            if grant.granted:
-                self._in_force.append(each)
+        try:
+            for each in settings:
+                grant = each.ask(whose)
+                self.grants.append(grant)
+                if grant.granted:
+                    self._in_force.append(each)
+        except BaseException:  # what nobody foresaw; half of it must not stay
+            self.undo()
+            raise
 
     def undo(self) -> None:
         """In reverse: who leaves a real-time policy gets the kernel's default of timer slack."""
