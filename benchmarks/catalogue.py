@@ -7,8 +7,17 @@ from importlib import import_module
 from benchmarks.harness import Benchmark
 
 MODULES = {
-    "host": ("dispatch_saturation", "register_access", "many_sources", "gate", "footprint"),
-    "lab": ("register_access_edu",),
+    "host": (
+        "dispatch_saturation",
+        "timer_error",
+        "register_access",
+        "many_sources",
+        "gate",
+        "busy_thread",
+        "footprint",
+    ),
+    "lab": ("timer_error", "register_access_edu", "busy_thread"),
+    "lab-rt": ("timer_error", "busy_thread"),
 }
 """By place; a module has a tuple `BENCHMARKS`."""
 

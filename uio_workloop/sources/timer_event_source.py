@@ -61,6 +61,8 @@ class TimerEventSource(EventSource):
         self._continuous = False
         self._armings = 0
         self._in_action = False
+        self._riding = False
+        self._unread = False  # the descriptor is readable, and stays so until it is drained or armed again
         try:
             self.set_timeout_func()
         except BaseException:
@@ -176,16 +178,28 @@ class TimerEventSource(EventSource):
             raise BadArgumentError(f"cannot arm {self._name} with {leeway_ns} ns of leeway: it is 0 or more")
         if relative:
             time_ns += self._now_ns(continuous)  # before the gate is waited for
-        with self._gate():
-            self._check_open("arm")
-            if self._action is None:
-                raise NoResourcesError(f"cannot arm {self._name}: it has no action to call; set_action() first")
+        if self._gate_held():
+            self._set(time_ns, leeway_ns, continuous)
+        else:
+            with self._gate():
+                self._set(time_ns, leeway_ns, continuous)
+
+    def _gate_held(self) -> bool:
+        """Whether the caller has the gate, as actions do: then there is no need to take it again, which costs more."""
+        loop = self._work_loop
+        return loop is not None and loop.gate.held
+
+    def _set(self, time_ns: int, leeway_ns: int, continuous: bool) -> None:
+        self._check_open("arm")
+        if self._action is None:
+            raise NoResourcesError(f"cannot arm {self._name}: it has no action to call; set_action() first")
+        if continuous != self._continuous:
             self._use_clock(continuous)
-            self._armings += 1
-            self._deadline_ns = time_ns
-            self._leeway_ns = leeway_ns
-            if self._enabled:
-                self._arm()
+        self._armings += 1
+        self._deadline_ns = time_ns
+        self._leeway_ns = leeway_ns
+        if self._enabled:
+            self._arm()
 
     def _now_ns(self, continuous: bool) -> int:
         if continuous == self._continuous:
@@ -193,8 +207,6 @@ class TimerEventSource(EventSource):
         return boottime_ns() if continuous else monotonic_ns()
 
     def _use_clock(self, continuous: bool) -> None:
-        if continuous == self._continuous:
-            return
         loop, former = self._work_loop, self.callout_entry
         if loop is not None:
             loop.dispatch.unpoll(self)
@@ -223,16 +235,20 @@ class TimerEventSource(EventSource):
 
     def _arm(self, *, afresh: bool = False) -> None:
         if self._deadline_ns and self._work_loop is not None:
+            self._unread = False
             self.callout_entry.arm_at(self._deadline_ns + self._leeway_ns)
-            self._ride_along(self._leeway_ns > 0)
+            if self._leeway_ns or self._riding:
+                self._ride_along(self._leeway_ns > 0)
 
     def _disarm(self) -> None:
         if not self._closed:
+            self._unread = False
             self.callout_entry.disarm()
             self._ride_along(False)
 
     def _ride_along(self, wanted: bool) -> None:
         """Be looked at in whatever pass there is, or no longer."""
+        self._riding = wanted
         if self._work_loop is not None:
             riders = self._work_loop.dispatch.chain.riders
             (riders.add if wanted else riders.discard)(self)
@@ -243,19 +259,27 @@ class TimerEventSource(EventSource):
         return self.callout_entry.fileno()
 
     def on_ready(self) -> bool:
-        return self.callout_entry.drain()
+        # Not drained here, where the action would wait for it: most actions arm the timer again, which drains it.
+        self._unread = True
+        return True
 
     def check_for_work(self) -> bool:
-        if not self._is_due():
-            return False
-        arming, loop = self._armings, self._work_loop
-        self.timeout()
-        if self._armings == arming and self._work_loop is loop:  # whatever an override of timeout() did
-            self._deadline_ns = 0
-        return self._is_due()  # armed again, and passed over while the action ran
+        try:
+            if not self._is_due():
+                return False
+            arming, loop = self._armings, self._work_loop
+            self.timeout()
+            if self._armings == arming and self._work_loop is loop:  # whatever an override of timeout() did
+                self._deadline_ns = 0
+            return self._is_due()  # armed again, and passed over while the action ran
+        finally:
+            if self._unread:
+                self._unread = False
+                self.callout_entry.drain()
 
     def _is_due(self) -> bool:
-        return self._can_fire() and self.callout_entry.now_ns() >= self._deadline_ns
+        deadline_ns = self._deadline_ns
+        return 0 < deadline_ns <= self.callout_entry.now_ns() and self._can_fire()
 
     def _can_fire(self) -> bool:
         armed = self._deadline_ns > 0 and self._work_loop is not None
@@ -269,19 +293,25 @@ class TimerEventSource(EventSource):
         Context: work-loop thread, gate held, when called by the loop; any thread, takes the gate, when by hand.
         IOKit: IOTimerEventSource::timeout.
         """
-        with self._gate():
-            action = self._action
-            if not self._can_fire() or action is None:
-                return
-            self._deadline_ns = 0  # spent, before the action may arm it again
-            if self._leeway_ns:
-                self._ride_along(False)
-            self._in_action = True
-            try:
-                action(self)
-                self._errors_in_a_row = 0
-            finally:
-                self._in_action = False
+        if self._gate_held():
+            self._fire()
+        else:
+            with self._gate():
+                self._fire()
+
+    def _fire(self) -> None:
+        action = self._action
+        if action is None or not self._can_fire():
+            return
+        self._deadline_ns = 0  # spent, before the action may arm it again
+        if self._riding:
+            self._ride_along(False)
+        self._in_action = True
+        try:
+            action(self)
+            self._errors_in_a_row = 0
+        finally:
+            self._in_action = False
 
     # Beginning and end
 
@@ -302,6 +332,7 @@ class TimerEventSource(EventSource):
     def free(self) -> None:
         """Close the descriptor. IOKit: IOTimerEventSource::free."""
         self._deadline_ns = 0
+        self._unread = False
         self.callout_entry.close()
 
     def _abandon(self) -> None:
