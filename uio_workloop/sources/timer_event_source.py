@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Final, Self, TypedDict, Unpack
 
 from uio_workloop.clock import MICROSECOND_NS, MILLISECOND_NS, SECOND_NS, boottime_ns, monotonic_ns
@@ -69,6 +69,10 @@ class TimerEventSource(EventSource):
             if hasattr(self, "callout_entry"):  # an override failed after it had made one
                 self.callout_entry.close()
             raise
+        kind = type(self)
+        self.direct = (
+            kind.on_ready is TimerEventSource.on_ready and kind.check_for_work is TimerEventSource.check_for_work
+        )
 
     @classmethod
     def timer_event_source(cls, owner: object, action: TimerAction | None = None) -> Self:
@@ -178,28 +182,17 @@ class TimerEventSource(EventSource):
             raise BadArgumentError(f"cannot arm {self._name} with {leeway_ns} ns of leeway: it is 0 or more")
         if relative:
             time_ns += self._now_ns(continuous)  # before the gate is waited for
-        if self._gate_held():
-            self._set(time_ns, leeway_ns, continuous)
-        else:
-            with self._gate():
-                self._set(time_ns, leeway_ns, continuous)
-
-    def _gate_held(self) -> bool:
-        """Whether the caller has the gate, as actions do: then there is no need to take it again, which costs more."""
-        loop = self._work_loop
-        return loop is not None and loop.gate.held
-
-    def _set(self, time_ns: int, leeway_ns: int, continuous: bool) -> None:
-        self._check_open("arm")
-        if self._action is None:
-            raise NoResourcesError(f"cannot arm {self._name}: it has no action to call; set_action() first")
-        if continuous != self._continuous:
-            self._use_clock(continuous)
-        self._armings += 1
-        self._deadline_ns = time_ns
-        self._leeway_ns = leeway_ns
-        if self._enabled:
-            self._arm()
+        with self._gate():
+            self._check_open("arm")
+            if self._action is None:
+                raise NoResourcesError(f"cannot arm {self._name}: it has no action to call; set_action() first")
+            if continuous != self._continuous:
+                self._use_clock(continuous)
+            self._armings += 1
+            self._deadline_ns = time_ns
+            self._leeway_ns = leeway_ns
+            if self._enabled:
+                self._arm()
 
     def _now_ns(self, continuous: bool) -> int:
         if continuous == self._continuous:
@@ -263,6 +256,12 @@ class TimerEventSource(EventSource):
         self._unread = True
         return True
 
+    def look_and_deliver(self, queue: Collection[object], waiting: Collection[object], most: int) -> int:
+        self._unread = True
+        if self.check_for_work():
+            self.signal_work_available()
+        return 1
+
     def check_for_work(self) -> bool:
         try:
             if not self._is_due():
@@ -293,25 +292,19 @@ class TimerEventSource(EventSource):
         Context: work-loop thread, gate held, when called by the loop; any thread, takes the gate, when by hand.
         IOKit: IOTimerEventSource::timeout.
         """
-        if self._gate_held():
-            self._fire()
-        else:
-            with self._gate():
-                self._fire()
-
-    def _fire(self) -> None:
-        action = self._action
-        if action is None or not self._can_fire():
-            return
-        self._deadline_ns = 0  # spent, before the action may arm it again
-        if self._riding:
-            self._ride_along(False)
-        self._in_action = True
-        try:
-            action(self)
-            self._errors_in_a_row = 0
-        finally:
-            self._in_action = False
+        with self._gate():
+            action = self._action
+            if action is None or not self._can_fire():
+                return
+            self._deadline_ns = 0  # spent, before the action may arm it again
+            if self._riding:
+                self._ride_along(False)
+            self._in_action = True
+            try:
+                action(self)
+                self._errors_in_a_row = 0
+            finally:
+                self._in_action = False
 
     # Beginning and end
 
