@@ -11,7 +11,7 @@ from uio_workloop.errors import DeviceGoneError, WorkLoopError
 from uio_workloop.loop.error_rule import ErrorRule
 from uio_workloop.loop.event_chain import EVERYBODY, EventChain
 from uio_workloop.loop.event_source import EventSource
-from uio_workloop.loop.gate import ready_phases
+from uio_workloop.loop.gate_lock import ready_phases
 from uio_workloop.loop.poll_set import DEPARTURE, DEPARTURES_ONLY, READABLE, PollSet
 
 if TYPE_CHECKING:
