@@ -36,7 +36,7 @@ test-lab: lab-packages ## the tests on real interrupts alone, in virtual machine
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line test-lab-devices test-lab-others
 
 test-lab-devices: lab-packages
-	UIO_WORKLOOP_REQUIRE_LAB=1 $(LAB) --timeout 1800 -- $(PY) -m pytest -p no:cacheprovider tests/lab
+	UIO_WORKLOOP_REQUIRE_LAB=1 $(LAB) --timeout 1800 -- $(PY) -m pytest -p no:cacheprovider tests/lab tests/realtime
 
 test-lab-others: lab-packages
 	UIO_WORKLOOP_REQUIRE_LAB=1 $(LAB) --timeout 1800 -- $(PY) -m pytest -p no:cacheprovider tests/conformance

@@ -7,15 +7,21 @@ from importlib import import_module
 from benchmarks.harness import Benchmark
 
 MODULES = {
-    "host": ("dispatch_saturation", "latency_eventfd", "register_access", "many_sources", "gate", "footprint"),
-    "lab": ("latency_uio", "latency_gpio", "gpio_edges", "register_access_edu"),
+    "host": (
+        "dispatch_saturation",
+        "latency_eventfd",
+        "timer_error",
+        "register_access",
+        "many_sources",
+        "gate",
+        "busy_thread",
+        "footprint",
+    ),
+    "lab": ("latency_uio", "latency_gpio", "timer_error", "register_access_edu", "busy_thread", "gpio_edges"),
+    "lab-rt": ("latency_uio", "latency_gpio", "timer_error", "busy_thread"),
 }
 """By place; a module has a tuple `BENCHMARKS`."""
 
 
 def benchmarks(place: str) -> list[Benchmark]:
-    return [
-        benchmark
-        for name in MODULES[place.removesuffix("-rt")]
-        for benchmark in import_module(f"benchmarks.{name}").BENCHMARKS
-    ]
+    return [benchmark for name in MODULES[place] for benchmark in import_module(f"benchmarks.{name}").BENCHMARKS]

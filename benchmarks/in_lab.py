@@ -30,7 +30,8 @@ def main(names: tuple[str, ...], kernel: str, rounds: int | None, scale: float, 
     the lab's.
     """
     console = Console(width=None if sys.stdout.isatty() else 160)
-    in_guest = [sys.executable, "-m", "benchmarks", "--place", "lab", "--json", "--scale", str(scale)]
+    place = "lab-rt" if kernel == "debian-rt" else "lab"
+    in_guest = [sys.executable, "-m", "benchmarks", "--place", place, "--json", "--scale", str(scale)]
     in_guest += ["--rounds", str(rounds)] if rounds else []
     lab = [sys.executable, "-m", "uio_workloop.testing.lab", "--timeout", str(TIMEOUT_S), "--kernel", kernel]
     with subprocess.Popen([*lab, "--", *in_guest, *names], stdout=subprocess.PIPE, text=True) as guest:

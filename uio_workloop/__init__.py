@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         NoResourcesError,
         NotAttachedError,
         PrivilegeError,
+        RealtimeError,
         RegisterError,
         SourceDisabledError,
         UnsupportedError,
@@ -50,6 +51,8 @@ if TYPE_CHECKING:
     from uio_workloop.loop.gate import Gate
     from uio_workloop.loop.sleepers import WaitResult
     from uio_workloop.loop.work_loop import WorkLoop
+    from uio_workloop.realtime.grant import RealtimeGrant, RealtimeReport
+    from uio_workloop.realtime.realtime_profile import RealtimeProfile
     from uio_workloop.registers import Field, PortRegisters, Register, RegisterBlock, Registers, RegisterSpace
     from uio_workloop.sources.callout import Callout
     from uio_workloop.sources.command_gate import CommandGate
@@ -124,6 +127,10 @@ __all__ = [
     "PciId",
     "PortRegisters",
     "PrivilegeError",
+    "RealtimeError",
+    "RealtimeGrant",
+    "RealtimeProfile",
+    "RealtimeReport",
     "Register",
     "RegisterBlock",
     "RegisterError",
@@ -162,8 +169,8 @@ _HOMES = {
     "errors": (
         "AbortedError AlreadyAttachedError BadArgumentError ClosedError DeadlineExceededError DeadlockError "
         "DeviceError DeviceGoneError DeviceNotFoundError DriverError GateBusyError GateNotHeldError HoldTimeError "
-        "LifecycleError MapError NoInterruptError NoResourcesError NotAttachedError PrivilegeError RegisterError "
-        "SourceDisabledError UnsupportedError UsageError WorkLoopError WrongThreadError"
+        "LifecycleError MapError NoInterruptError NoResourcesError NotAttachedError PrivilegeError RealtimeError "
+        "RegisterError SourceDisabledError UnsupportedError UsageError WorkLoopError WrongThreadError"
     ),
     "histogram": "Distribution Histogram",
     "interrupts.gpio_edges": "GpioEdge",
@@ -173,6 +180,8 @@ _HOMES = {
     "loop.gate": "Gate",
     "loop.sleepers": "WaitResult",
     "loop.work_loop": "WorkLoop",
+    "realtime.grant": "RealtimeGrant RealtimeReport",
+    "realtime.realtime_profile": "RealtimeProfile",
     "registers": "Field PortRegisters Register RegisterBlock Registers RegisterSpace",
     "sources.callout": "Callout",
     "sources.command_gate": "CommandGate",

@@ -162,5 +162,9 @@ class DriverError(WorkLoopError, RuntimeError):
     """A driver could not start on its device; raise it in `start()` to say why."""
 
 
+class RealtimeError(WorkLoopError, RuntimeError):
+    """The kernel did not grant what a `RealtimeProfile` requires; the message names each limit and how to raise it."""
+
+
 class LabError(WorkLoopError, RuntimeError):
     """The virtual machine of the lab could not be built, was lost, or fell silent."""

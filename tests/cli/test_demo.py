@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from misbehaving import BrokenSubject, LeavingSubject, MiscountingSubject, SilentSubject
 
 from uio_workloop import PrivilegeError, Trigger, __version__
+from uio_workloop._linux import scheduling
 from uio_workloop.cli import demo
 from uio_workloop.cli.display import PlainView
 from uio_workloop.cli.main import main
@@ -143,3 +144,15 @@ def test_a_level_line_that_nobody_acknowledges_is_warned_of(demo_of, trigger, wa
 def test_help_and_version():
     assert "demo" in run("--help").stdout
     assert run("--version").stdout == f"uio_workloop, version {__version__}\n"
+
+
+def test_under_a_real_time_policy_what_is_not_granted_is_said_and_it_runs_all_the_same(monkeypatch, caplog):
+    def refuse(thread, policy, priority):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(scheduling, "set_policy", refuse)
+    result = run("demo", "--seconds", "0.3", "--realtime")
+
+    assert result.exit_code == 0
+    (said,) = (record.getMessage() for record in caplog.records)
+    assert said.startswith("cannot give thread 'demo' policy fifo at priority 40: ")

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from error_cases import commands, drivers, lab, loops, names, registers
+from error_cases import commands, drivers, lab, loops, names, realtime, registers
 from error_cases.case import Case
 
-HERE: dict[str, list[Case]] = {**names.CASES, **registers.CASES, **drivers.CASES, **commands.CASES, **loops.CASES}
+HERE: dict[str, list[Case]] = {
+    **names.CASES,
+    **registers.CASES,
+    **drivers.CASES,
+    **commands.CASES,
+    **loops.CASES,
+    **realtime.CASES,
+}
 IN_LAB: dict[str, list[Case]] = lab.CASES
 ALL = {heading: HERE.get(heading, []) + IN_LAB.get(heading, []) for heading in dict.fromkeys([*HERE, *IN_LAB])}
 FOR_HERE = [case for cases in HERE.values() for case in cases]

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from error_cases.case import error_class
 
 PACKAGE = Path(__file__).parents[2] / "uio_workloop"
-ROOMS = ("devices", "registers", "interrupts", "driver", "cli", "loop", "sources")
+ROOMS = ("devices", "registers", "interrupts", "driver", "cli", "loop", "sources", "realtime")
 NAMELESS = 10  # letters: a sentence with fewer of its own says too little to be recognised
 
 

@@ -36,15 +36,12 @@ if sys.version_info >= (3, 13):
         os.timerfd_settime_ns(fd, initial=0)
 
 else:
-
-    class _Timespec(ctypes.Structure):
-        _fields_ = (("sec", ctypes.c_long), ("nsec", ctypes.c_long))
-
-    class _Itimerspec(ctypes.Structure):
-        _fields_ = (("interval", _Timespec), ("value", _Timespec))
-
-    _libc = ctypes.CDLL(None, use_errno=True)
-    _libc.timerfd_settime.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.POINTER(_Itimerspec), ctypes.c_void_p)
+    # A call that lets go of the interpreter has to wait for it afterwards, beside a busy thread for milliseconds; these
+    # never block, so PyDLL, which keeps it.
+    _libc = ctypes.PyDLL(None, use_errno=True)
+    _libc.timerfd_settime.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
+    _settime = _libc.timerfd_settime
+    _itimerspec = struct.Struct("@4l").pack  # interval and value, each in seconds and nanoseconds
 
     def _checked(result: int, call: str) -> int:
         if result < 0:
@@ -57,8 +54,9 @@ else:
         return _checked(_libc.timerfd_create(clock, _FLAGS), "timerfd_create")
 
     def _set(fd: int, at_ns: int) -> None:
-        setting = _Itimerspec(value=_Timespec(*divmod(at_ns, SECOND_NS)))
-        _checked(_libc.timerfd_settime(fd, _ABSOLUTE, ctypes.byref(setting), None), "timerfd_settime")
+        setting = _itimerspec(0, 0, *divmod(at_ns, SECOND_NS))
+        if _settime(fd, _ABSOLUTE, setting, None):
+            _checked(-1, "timerfd_settime")
 
     def arm_at(fd: int, at_ns: int) -> None:
         """Expire once, at that instant; at once if it has passed. An unread earlier expiry is discarded."""

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from typing import Final
 
 import click
 
-from uio_workloop import ClosedError, TimerEventSource, Trigger, WorkLoop, WorkLoopError
+from uio_workloop import ClosedError, RealtimeProfile, TimerEventSource, Trigger, WorkLoop, WorkLoopError
 from uio_workloop.cli.display import View, choose_view, wrapped
 from uio_workloop.cli.formatting import format_count, format_duration, format_number_of
 from uio_workloop.cli.measurement import Measurement, Snapshot
@@ -19,6 +17,7 @@ from uio_workloop.clock import MILLISECOND_NS, SECOND_NS
 
 REFRESH_NS: Final = 250 * MILLISECOND_NS
 SWITCH_INTERVAL_S: Final = 0.0002
+"""A thread that computes, such as the one that draws, lets others in after that: Python's 5 ms would be seen."""
 
 
 class Failure(click.ClickException):
@@ -50,7 +49,8 @@ def _in_ns(context: click.Context, parameter: click.Parameter, seconds: float) -
     help="How long to measure; Ctrl-C ends it early.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, times in nanoseconds.")
-def demo(device: str | None, run_ns: int, as_json: bool) -> None:
+@click.option("--realtime", is_flag=True, help="Under a real-time policy; what that lacks is said.")
+def demo(device: str | None, run_ns: int, as_json: bool, realtime: bool) -> None:
     """Measure how interrupts and a 10 ms timer are served by one work loop.
 
     DEVICE is /dev/uio0, uio:NAME, a PCI address (0000:00:04.0) or identity (1234:11e8), or a GPIO line (gpiochip0:17).
@@ -61,8 +61,9 @@ def demo(device: str | None, run_ns: int, as_json: bool) -> None:
     Exit status: 0 if every interrupt was delivered, 1 if not or if the device left, 2 if it could not be opened.
     """
     try:
+        profile = RealtimeProfile("fifo" if realtime else None, switch_interval=SWITCH_INTERVAL_S)
         with closing(open_subject(device)) as subject:
-            final = run(subject, run_ns, choose_view(run_ns, as_json=as_json))
+            final = run(subject, run_ns, choose_view(run_ns, as_json=as_json), profile)
     except WorkLoopError as error:
         raise Refusal(str(error)) from error
     complaint = complaint_about(final)
@@ -70,12 +71,16 @@ def demo(device: str | None, run_ns: int, as_json: bool) -> None:
         raise Failure(complaint)
 
 
-def run(subject: Subject, run_ns: int, view: View) -> Snapshot:
+def run(subject: Subject, run_ns: int, view: View, profile: RealtimeProfile) -> Snapshot:
     """Measure for `run_ns`, until SIGINT or SIGTERM, or until there is nothing left to measure."""
     # A loop of its own for the clock and the screen, so that drawing never holds the gate that is measured.
-    with WorkLoop("demo: clock") as clock, Measurement(subject, on_end=clock.close) as measurement:
+    with (
+        profile,
+        WorkLoop("demo: clock") as clock,
+        Measurement(subject, on_end=clock.close, thread_setup=profile.apply) as measurement,
+    ):
         _warn(subject, measurement)
-        with view, _prompt_thread_switches():
+        with view:
             with suppress(KeyboardInterrupt, ClosedError):  # Ctrl-C, or the end, before the clock listens to signals
                 view.begin(subject.description, measurement.snapshot())
                 measurement.start()
@@ -94,20 +99,6 @@ def _warn(subject: Subject, measurement: Measurement) -> None:
             "it may see the same interrupt again and again."
         )
         click.echo(wrapped(warning), err=True)
-
-
-@contextmanager
-def _prompt_thread_switches() -> Iterator[None]:
-    """Have a thread that computes, such as the one that draws, let others in soon.
-
-    Python's own 5 ms would stand in the maximum of every latency.
-    """
-    had = sys.getswitchinterval()
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(had)
 
 
 def _start_clock(clock: WorkLoop, run_ns: int, view: View, measurement: Measurement) -> None:

@@ -54,11 +54,14 @@ class Measurement:
         subject: started and stopped by us, closed by the caller.
         on_end: called on the loop's thread, gate held, when there is nothing more to measure: the device has left, or
             the job broke.
+        thread_setup: of the loop's thread, as `WorkLoop` takes it.
 
     Context: the main thread, except `snapshot`: any thread, no gate.
     """
 
-    def __init__(self, subject: Subject, on_end: Callable[[], object]) -> None:
+    def __init__(
+        self, subject: Subject, on_end: Callable[[], object], thread_setup: Callable[[], object] | None = None
+    ) -> None:
         self._subject = subject
         self._on_end = on_end
         self._latency = Histogram()
@@ -71,7 +74,7 @@ class Measurement:
         self._failure: BaseException | None = None
         self._device_left = False
         with ExitStack() as acquired:
-            self._loop = acquired.enter_context(WorkLoop("demo", on_error=self._on_error))
+            self._loop = acquired.enter_context(WorkLoop("demo", on_error=self._on_error, thread_setup=thread_setup))
             self._interrupt = acquired.enter_context(InterruptEventSource(subject.provider, self._on_interrupt))
             self._interrupt.on_terminated = self._on_terminated
             self._timer = acquired.enter_context(TimerEventSource(self._on_tick))

@@ -29,9 +29,11 @@ from uio_workloop.loop import deadlock, lifetime
 from uio_workloop.loop.dispatch import Dispatch
 from uio_workloop.loop.error_rule import ErrorHandler, ErrorRule
 from uio_workloop.loop.event_source import EventSource
-from uio_workloop.loop.gate import FOREVER, Gate
+from uio_workloop.loop.gate import Gate
+from uio_workloop.loop.gate_lock import FOREVER
 from uio_workloop.loop.hold_time import HoldTimeRule
 from uio_workloop.loop.signals import SignalWait
+from uio_workloop.loop.thread_setup import ThreadSetup
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -52,17 +54,25 @@ class WorkLoop:
         name: of the thread; without one, it is named after the class of the owner of the first source that has one.
         on_error: called as `on_error(source, exception)`, gate held, in place of that rule.
         max_consecutive_errors: 1 or more.
+        thread_setup: called without arguments on the loop's thread before it serves anything; the constructor waits for
+            it, and raises what it raises. `RealtimeProfile.apply` is one.
 
     IOKit: IOWorkLoop.
     """
 
     def __init__(
-        self, name: str | None = None, *, on_error: ErrorHandler | None = None, max_consecutive_errors: int = 10
+        self,
+        name: str | None = None,
+        *,
+        on_error: ErrorHandler | None = None,
+        max_consecutive_errors: int = 10,
+        thread_setup: Callable[[], object] | None = None,
     ) -> None:
         self._named = name is not None
         self.name = name or "WorkLoop"
         self.gate: Final = Gate(self.name)
         error_rule = ErrorRule(f"work loop {self.name!r}", on_error, max_consecutive_errors)
+        self._setup = ThreadSetup(thread_setup, f"work loop {self.name!r}") if thread_setup is not None else None
         self._closing = False
         self.dispatch: Final = Dispatch(self, error_rule)
         """Passes, signals and descriptors; for sources."""
@@ -76,6 +86,12 @@ class WorkLoop:
             self.dispatch.poll_set.close()
             raise
         lifetime.keep(self)
+        if self._setup is not None:
+            try:
+                self._setup.wait()
+            except BaseException:
+                self.close()
+                raise
 
     def __repr__(self) -> str:
         return f"<WorkLoop {self.name!r} {'closed' if self._closing else 'running'}, {len(self._chain)} sources>"
@@ -305,6 +321,8 @@ class WorkLoop:
         dispatch, queue = self.dispatch, self._chain.queue
         wait = dispatch.poll_set.wait
         try:
+            if self._setup is not None and not self._setup.run():
+                return
             while not self._closing:
                 dispatch.will_look = False  # from here on a finalizer on this very thread has to wake it
                 events = wait(0 if queue else FOREVER)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Final, Self, TypedDict, Unpack
 
 from uio_workloop.clock import MICROSECOND_NS, MILLISECOND_NS, SECOND_NS, boottime_ns, monotonic_ns
@@ -61,12 +61,18 @@ class TimerEventSource(EventSource):
         self._continuous = False
         self._armings = 0
         self._in_action = False
+        self._riding = False
+        self._unread = False  # the descriptor is readable, and stays so until it is drained or armed again
         try:
             self.set_timeout_func()
         except BaseException:
             if hasattr(self, "callout_entry"):  # an override failed after it had made one
                 self.callout_entry.close()
             raise
+        kind = type(self)
+        self.direct = (
+            kind.on_ready is TimerEventSource.on_ready and kind.check_for_work is TimerEventSource.check_for_work
+        )
 
     @classmethod
     def timer_event_source(cls, owner: object, action: TimerAction | None = None) -> Self:
@@ -180,7 +186,8 @@ class TimerEventSource(EventSource):
             self._check_open("arm")
             if self._action is None:
                 raise NoResourcesError(f"cannot arm {self._name}: it has no action to call; set_action() first")
-            self._use_clock(continuous)
+            if continuous != self._continuous:
+                self._use_clock(continuous)
             self._armings += 1
             self._deadline_ns = time_ns
             self._leeway_ns = leeway_ns
@@ -193,8 +200,6 @@ class TimerEventSource(EventSource):
         return boottime_ns() if continuous else monotonic_ns()
 
     def _use_clock(self, continuous: bool) -> None:
-        if continuous == self._continuous:
-            return
         loop, former = self._work_loop, self.callout_entry
         if loop is not None:
             loop.dispatch.unpoll(self)
@@ -223,16 +228,20 @@ class TimerEventSource(EventSource):
 
     def _arm(self, *, afresh: bool = False) -> None:
         if self._deadline_ns and self._work_loop is not None:
+            self._unread = False
             self.callout_entry.arm_at(self._deadline_ns + self._leeway_ns)
-            self._ride_along(self._leeway_ns > 0)
+            if self._leeway_ns or self._riding:
+                self._ride_along(self._leeway_ns > 0)
 
     def _disarm(self) -> None:
         if not self._closed:
+            self._unread = False
             self.callout_entry.disarm()
             self._ride_along(False)
 
     def _ride_along(self, wanted: bool) -> None:
         """Be looked at in whatever pass there is, or no longer."""
+        self._riding = wanted
         if self._work_loop is not None:
             riders = self._work_loop.dispatch.chain.riders
             (riders.add if wanted else riders.discard)(self)
@@ -243,19 +252,33 @@ class TimerEventSource(EventSource):
         return self.callout_entry.fileno()
 
     def on_ready(self) -> bool:
-        return self.callout_entry.drain()
+        # Not drained here, where the action would wait for it: most actions arm the timer again, which drains it.
+        self._unread = True
+        return True
+
+    def look_and_deliver(self, queue: Collection[object], waiting: Collection[object], most: int) -> int:
+        self._unread = True
+        if self.check_for_work():
+            self.signal_work_available()
+        return 1
 
     def check_for_work(self) -> bool:
-        if not self._is_due():
-            return False
-        arming, loop = self._armings, self._work_loop
-        self.timeout()
-        if self._armings == arming and self._work_loop is loop:  # whatever an override of timeout() did
-            self._deadline_ns = 0
-        return self._is_due()  # armed again, and passed over while the action ran
+        try:
+            if not self._is_due():
+                return False
+            arming, loop = self._armings, self._work_loop
+            self.timeout()
+            if self._armings == arming and self._work_loop is loop:  # whatever an override of timeout() did
+                self._deadline_ns = 0
+            return self._is_due()  # armed again, and passed over while the action ran
+        finally:
+            if self._unread:
+                self._unread = False
+                self.callout_entry.drain()
 
     def _is_due(self) -> bool:
-        return self._can_fire() and self.callout_entry.now_ns() >= self._deadline_ns
+        deadline_ns = self._deadline_ns
+        return 0 < deadline_ns <= self.callout_entry.now_ns() and self._can_fire()
 
     def _can_fire(self) -> bool:
         armed = self._deadline_ns > 0 and self._work_loop is not None
@@ -271,10 +294,10 @@ class TimerEventSource(EventSource):
         """
         with self._gate():
             action = self._action
-            if not self._can_fire() or action is None:
+            if action is None or not self._can_fire():
                 return
             self._deadline_ns = 0  # spent, before the action may arm it again
-            if self._leeway_ns:
+            if self._riding:
                 self._ride_along(False)
             self._in_action = True
             try:
@@ -302,6 +325,7 @@ class TimerEventSource(EventSource):
     def free(self) -> None:
         """Close the descriptor. IOKit: IOTimerEventSource::free."""
         self._deadline_ns = 0
+        self._unread = False
         self.callout_entry.close()
 
     def _abandon(self) -> None:

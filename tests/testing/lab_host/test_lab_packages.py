@@ -49,6 +49,10 @@ def test_another_flavour_is_another_kernel():
     assert kernel_versions(names, "6.12", "arm64") == ["6.12.48+deb13-arm64"]
 
 
+def test_a_real_time_kernel_is_a_flavour_and_no_plain_kernel_is_taken_for_one():
+    assert kernel_versions([*BOOKWORM, "linux-image-6.12-rt-amd64"], "6.12", "rt-amd64") == ["6.12.118+deb12-rt-amd64"]
+
+
 def test_only_the_newest_of_several_stanzas_counts():
     text = "Package: a\nDepends: b (>= 1)\nSize: 1\n\nPackage: a\nDepends: old\n\nPackage: c\nSize: 2\n"
 
@@ -62,3 +66,12 @@ def test_the_headers_need_packages_of_the_kernel_and_not_the_compiler():
     )
 
     assert build_packages(depends) == ["linux-headers-6.12.117+deb12-common", "linux-kbuild-6.12.117+deb12"]
+
+
+def test_the_headers_of_a_real_time_kernel_need_those_that_have_its_patches():
+    depends = (
+        "linux-base (>= 4.12~), linux-headers-6.12.117+deb12-common-rt (= 6.12.117-1~deb12u1), "
+        "linux-image-6.12.117+deb12-rt-amd64 (= 6.12.117-1~deb12u1), linux-kbuild-6.12.117+deb12, gcc-12"
+    )
+
+    assert build_packages(depends) == ["linux-headers-6.12.117+deb12-common-rt", "linux-kbuild-6.12.117+deb12"]

@@ -25,6 +25,7 @@ examples:
   python -m uio_workloop.testing.lab -- sh -c 'cat /proc/interrupts; ls -l /dev/uio*'
   python -m uio_workloop.testing.lab -- sh -c 'modprobe -r uio_dummy && modprobe uio_dummy devices=3'
   python -m uio_workloop.testing.lab --device rtl8139 --device pci-serial -- sh -c 'ls /sys/bus/pci/devices'
+  python -m uio_workloop.testing.lab --kernel debian-rt -- uname -a
   python -m uio_workloop.testing.lab --kernel host --no-kvm -- uname -r
 """
 
@@ -47,9 +48,9 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--kernel",
         default="debian",
-        metavar="debian|host|PATH",
-        help="Debian's newest 6.12 (default; downloaded, not installed), this machine's own, or a directory "
-        "of unpacked packages",
+        metavar="debian|debian-rt|host|PATH",
+        help="Debian's newest 6.12 (default; downloaded, not installed), the same with PREEMPT_RT, this machine's own, "
+        "or a directory of unpacked packages",
     )
     parser.add_argument(
         "--device",

@@ -1,4 +1,4 @@
-"""Which kernel the guest runs: Debian's newest 6.12, the host's own, or one unpacked somewhere."""
+"""Which kernel the guest runs: Debian's newest 6.12, plain or PREEMPT_RT, the host's own, or one unpacked somewhere."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from uio_workloop.testing.lab.host import run_tool
 from uio_workloop.testing.lab.packages import Apt, newest_kernel
 
 DEBIAN_SERIES = "6.12"
+DEBIAN_FEATURES = {"debian": "", "debian-rt": "rt-"}  # what Debian's package names have before the architecture
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +51,9 @@ def find_kernel(choice: str, architecture: Architecture, cache: Cache, progress:
     Raises:
         LabError: there is no such kernel.
     """
-    if choice == "debian":
-        kernel = debian_kernel(architecture, cache, progress, update=update)
+    if choice in DEBIAN_FEATURES:
+        flavour = DEBIAN_FEATURES[choice] + architecture.debian
+        kernel = debian_kernel(flavour, architecture, cache, progress, update=update)
     elif choice == "host":
         kernel = host_kernel(architecture)
     else:
@@ -86,9 +88,11 @@ def unpacked_kernel(root: Path, architecture: Architecture) -> Kernel:
     return Kernel(version, images[0], modules, root / "usr/src" / f"linux-headers-{version}")
 
 
-def debian_kernel(architecture: Architecture, cache: Cache, progress: Progress, *, update: bool) -> Kernel:
-    """Debian's newest kernel of the series; once chosen it stays the choice until `update`."""
-    chosen = cache.root / "kernels" / f"debian-{DEBIAN_SERIES}-{architecture.debian}.version"
+def debian_kernel(
+    flavour: str, architecture: Architecture, cache: Cache, progress: Progress, *, update: bool
+) -> Kernel:
+    """Debian's newest kernel of the series and this flavour; once chosen it stays the choice until `update`."""
+    chosen = cache.root / "kernels" / f"debian-{DEBIAN_SERIES}-{flavour}.version"
     if not update and chosen.exists():
         root = cache.root / "kernels" / chosen.read_text().strip()
         if root.exists():
@@ -96,7 +100,7 @@ def debian_kernel(architecture: Architecture, cache: Cache, progress: Progress, 
     progress.step("fetching the package lists of this machine's apt sources")
     apt = Apt(cache, architecture.debian)
     apt.update()
-    version, packages = newest_kernel(apt, DEBIAN_SERIES, architecture.debian)
+    version, packages = newest_kernel(apt, DEBIAN_SERIES, flavour)
 
     def download(path: Path) -> None:
         progress.step(f"downloading and unpacking {' '.join(packages)}")

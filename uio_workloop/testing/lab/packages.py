@@ -106,7 +106,7 @@ def parse_stanzas(text: str) -> dict[str, str]:
 def kernel_versions(names: Iterable[str], series: str, flavour: str) -> list[str]:
     """Kernel versions ("6.12.117+deb12-amd64") among names of image packages, newest first.
 
-    Only plain kernels: "-rt-", "-cloud-", "-unsigned" and "-dbg" are other packages.
+    Only kernels of that flavour ("amd64", "rt-amd64"): "-cloud-", "-unsigned" and "-dbg" are other packages.
     """
     pattern = re.compile(rf"linux-image-({re.escape(series)}\.[0-9][^-]*(?:-[0-9]+)?-{re.escape(flavour)})")
     versions = {match[1] for name in names if (match := pattern.fullmatch(name))}
