@@ -9,6 +9,7 @@ LAB     := $(PY) -m uio_workloop.testing.lab
 SECONDS ?= 10
 DEVICE  ?=
 ONLY    ?=
+KERNEL  ?=
 CMD     ?= cat /proc/interrupts
 APPLY   ?=
 PREFIX  ?= /usr/local
