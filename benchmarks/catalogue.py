@@ -7,8 +7,16 @@ from importlib import import_module
 from benchmarks.harness import Benchmark
 
 MODULES = {
-    "host": ("dispatch_saturation", "timer_error", "busy_thread"),
-    "lab": ("timer_error", "busy_thread"),
+    "host": (
+        "dispatch_saturation",
+        "register_access",
+        "many_sources",
+        "gate",
+        "timer_error",
+        "busy_thread",
+        "footprint",
+    ),
+    "lab": ("register_access_edu", "timer_error", "busy_thread"),
     "lab-rt": ("timer_error", "busy_thread"),
 }
 """By place; a module has a tuple `BENCHMARKS`."""

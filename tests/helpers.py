@@ -176,6 +176,7 @@ class LoggedInterrupt(SoftwareInterrupt):
     def __init__(self, trigger: Trigger) -> None:
         self.log: list[str] = []
         super().__init__(trigger, name=f"logged {trigger.value}")
+        self.masked_by_interrupt = True  # as a kernel driver may, whatever the trigger
 
     def mask(self) -> None:
         self.log.append("mask")

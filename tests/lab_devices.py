@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -166,3 +167,12 @@ def gpio_chip(label: str, /, *, lines: int = 8, **names: int) -> Iterator[str]:
 def pull(chip: str, offset: int, high: bool) -> None:
     """Drive a line of such a chip from outside."""
     write(f"/sys/bus/gpio/devices/{chip}/sim_gpio{offset}/pull", "pull-up" if high else "pull-down")
+
+
+def said_to_nobody(expression: str) -> str:
+    """What the exception says that `PciDevice...` or `find_device...` raises for a user without any permission."""
+    # Loaded before: nobody may not be able to read what root has installed.
+    script = "import os, difflib, periphery, pyudev\nfrom uio_workloop import PciDevice, find_device\n"
+    script += f"os.setgroups([]); os.setuid(65534)\n{expression}"
+    outcome = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    return outcome.stderr.strip().splitlines()[-1]

@@ -43,13 +43,19 @@ def cards() -> Iterator[list[PciDevice]]:
 
 
 @pytest.fixture
-def gpio_line() -> Iterator[GpioLine]:
-    """A line of the simulated chip, low; whatever a `Toggle` does to this thread's affinity ends with the test."""
+def own_affinity() -> Iterator[None]:
+    """The simulated line low, and whatever a `Toggle` does to this thread's affinity ends with the test."""
     had = os.sched_getaffinity(0)
     guest.set_gpio(LINE, False)
+    yield
+    os.sched_setaffinity(0, had)
+
+
+@pytest.fixture
+def gpio_line(own_affinity: None) -> Iterator[GpioLine]:
+    """A line of the simulated chip; see `own_affinity`."""
     with GpioLine.find(f"{guest.gpio_chip().name}:{LINE}") as line:
         yield line
-    os.sched_setaffinity(0, had)
 
 
 @pytest.fixture

@@ -211,7 +211,7 @@ def test_disabling_waits_for_the_action_that_runs_and_needs_no_warning(work_loop
     running.await_reached()
 
     disabling = Background(lambda: (gate.disable(), len(finished)))
-    while not work_loop.gate._queue:
+    while not work_loop.gate.waiting:
         os.sched_yield()
     running.release()
 

@@ -320,7 +320,7 @@ def test_a_removal_whose_gate_was_detached_and_added_elsewhere_meanwhile_leaves_
         stalled = in_progress(work_loop, caller)
         with work_loop.gate:
             gate.command_wakeup("token")  # the action is the first to have the gate when the removal gives it up
-            while not work_loop.gate._queue:
+            while not work_loop.gate.waiting:
                 os.sched_yield()
             work_loop.remove_event_source(gate)
         sleeper.result()

@@ -165,11 +165,13 @@ def test_enabling_a_source_of_ones_own_has_it_visited(work_loop):
 
 @pytest.mark.statement(160)
 @pytest.mark.parametrize("make", [TimerEventSource, CommandGate, lambda action: InterruptEventSource(None, action)])
-def test_enabling_any_source_has_the_loop_look_at_it(work_loop, seen, make):
+def test_enabling_any_source_that_has_kept_something_has_the_loop_look_at_it(work_loop, seen, make):
     looked = []
     with make(seen) as source:
         work_loop.add_event_source(source)
         source.disable()
+        if source.is_interrupt:
+            source.interrupt_occurred()
         fence(work_loop)
         source.check_for_work = lambda: bool(looked.append(work_loop.on_thread()))
         source.enable()

@@ -99,10 +99,10 @@ def test_threads_that_wait_in_a_row_and_not_in_a_ring_are_left_waiting(ring):
     holder = Background(three.run_action, hold)
     assert holding.wait(DEADLINE_S)
     behind = Background(two.run_action, three.run_action, lambda: "second")
-    while not three.gate._queue:
+    while not three.gate.waiting:
         os.sched_yield()
     last = Background(one.run_action, two.run_action, lambda: "third")
-    while not two.gate._queue:
+    while not two.gate.waiting:
         os.sched_yield()
     let_go.set()
 
@@ -202,7 +202,7 @@ def test_closing_a_closed_loop_again_does_not_take_a_thread_with_its_number_for_
     two.close()
     with one.gate:
         clients = [Background(one.run_action, lambda: "ran") for _ in range(20)]  # the first gets the number, as a rule
-        while len(one.gate._queue) < len(clients):
+        while len(one.gate.waiting) < len(clients):
             os.sched_yield()
         two.close()
 

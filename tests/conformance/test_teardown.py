@@ -153,7 +153,7 @@ def test_a_client_that_closes_the_loop_during_a_pass_waits_for_the_whole_pass_an
     first_runs.await_reached()
 
     closing = Background(lambda: (loop.close(), loop.thread.is_alive()))
-    while not loop.gate._queue:
+    while not loop.gate.waiting:
         os.sched_yield()
     first_runs.release()
 
@@ -263,7 +263,7 @@ def test_threads_that_wait_for_the_gate_of_a_loop_that_closes_are_told_so_and_ru
         Background(gate.run_command, 3),
         Background(lambda: gate.run_action(ran.append, 4, timeout_ns=LONG_NS)),
     ]
-    while len(loop.gate._queue) < len(waiting):
+    while len(loop.gate.waiting) < len(waiting):
         os.sched_yield()
     with pytest.raises(GateBusyError):
         gate.attempt_action(ran.append, 5)

@@ -222,7 +222,7 @@ def test_calling_a_timer_off_waits_for_the_action_that_runs(work_loop, silence):
     timer.set_timeout_ns(0)
     assert running.wait(DEADLINE_S)
     calling_off = Background(lambda: (silence(timer), len(ended)))
-    while not work_loop.gate._queue:
+    while not work_loop.gate.waiting:
         os.sched_yield()
     go_on.set()
 

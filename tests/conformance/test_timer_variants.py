@@ -160,7 +160,7 @@ def test_an_interval_counts_from_the_call_however_long_the_gate_is_waited_for(ti
         arming = threading.Thread(target=arm)
         arming.start()
         assert begun.wait(DEADLINE_S)
-        while not work_loop.gate._queue:
+        while not work_loop.gate.waiting:
             os.sched_yield()
         called_before = monotonic_ns()
         while monotonic_ns() < called_before + 5_000_000:

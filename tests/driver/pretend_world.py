@@ -25,7 +25,7 @@ _inodes = itertools.count(1)
 class PretendDevice(DeviceDescription):
     """A card that is a software interrupt."""
 
-    world: World = field(default=None, kw_only=True)  # type: ignore[assignment]
+    world: World = field(default=None, kw_only=True)
 
     @property
     def present(self) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import pytest
 from pretend_world import PretendDevice
 from programs import ROOT
+from routed_registers import RoutedRegisters
 
 from uio_workloop import ClosedError, DriverHost, Registers, SoftwareInterrupt, Trigger
 from uio_workloop.cli.driver_names import find_driver
@@ -19,7 +20,7 @@ INTC, SIZE = 0x20000, 0x80000
 SISR, SICR, EISR, HIEISR, HIDISR, CMR4, HMR0 = 0x20, 0x24, 0x28, 0x34, 0x38, 0x410, 0x800
 
 
-class Controller(Registers):
+class Controller(RoutedRegisters):
     """Events, channels and host interrupts; as uio_pruss has it, a host interrupt that came is disabled."""
 
     def __init__(self, line: SoftwareInterrupt) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from error_cases import catalogue
 from error_cases.case import Case, Outcome, outcome_of
-from error_cases.page import rewrite, rewrite_classes, rows
+from error_cases.page import rewrite, rewrite_classes, rewrite_contents, rows
 
 ROOT = Path(__file__).parents[2]
 IN_LAB = [sys.executable, "-m", "uio_workloop.testing.lab", "--", sys.executable, "-m", "error_cases", "lab"]
@@ -25,6 +25,7 @@ def main() -> None:
     outcomes |= known() if "here" in sys.argv else asked_in_lab()
     rewrite(catalogue.ALL, outcomes)
     rewrite_classes()
+    rewrite_contents()
     wrong = [f"{case.line}: {found}" for case, found in outcomes.items() if found.error != case.error]
     print("\n".join(wrong) or f"{len(outcomes)} sentences written")
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
+import uio_workloop
 from uio_workloop import errors
 
 Setting = Callable[[], AbstractContextManager[dict[str, Any]]]
@@ -22,6 +23,10 @@ VARIES_IN_LAB = {
     r"process [0-9]+ \([^)]*\)": "process N (NAME)",
 }
 ENDS_IN_A_LIST = ("there are", "names that would do", "a name of its own")
+
+
+def public_names() -> dict[str, Any]:
+    return {name: getattr(uio_workloop, name) for name in uio_workloop.__all__}
 
 
 class Case(NamedTuple):

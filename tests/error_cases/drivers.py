@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
-import uio_workloop
-from error_cases.case import Case
+from error_cases.case import Case, public_names
 from uio_workloop import DeviceDescription, Driver, PciId, TimerEventSource, WorkLoop
 from uio_workloop.driver.attachment import Attachment
 from uio_workloop.driver.driver_gate import DriverGate
@@ -28,7 +27,7 @@ class NoStart(Driver):
 
 
 class Async(Card):
-    async def start(self, device: Any) -> None: ...  # type: ignore[override]
+    async def start(self, device: Any) -> None: ...
 
 
 class Generator(Card):
@@ -46,7 +45,7 @@ class Undecided(Card):
 
 
 class Stringly(NoMatch):
-    match = "1234:11e8"  # type: ignore[assignment]
+    match = "1234:11e8"
 
 
 class Failing(Card):
@@ -98,7 +97,7 @@ def classes() -> Iterator[dict[str, Any]]:
             "State": State,
             "timer": timer,
         }
-        yield {**vars(uio_workloop), **made, **names}
+        yield {**public_names(), **made, **names}
 
 
 def bad(*lines: str) -> list[Case]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import uio_workloop
-from error_cases.case import Case, Outcome, execute
+from error_cases.case import Case, Outcome, execute, public_names
 from uio_workloop import GpioLine, InterruptEventSource, PciDevice, UioDevice
 from uio_workloop.devices import pci_binding
 from uio_workloop.devices.gpio_config import GpioConfig
@@ -34,7 +34,7 @@ def devices() -> Iterator[dict[str, Any]]:
         closed.close()
         same = undo.enter_context(UioDevice(device.node))
         yield {
-            **vars(uio_workloop),
+            **public_names(),
             "device": device,
             "card": card,
             "closed": closed,
@@ -67,7 +67,7 @@ def gpio() -> Iterator[dict[str, Any]]:
             undo.callback(each.close)
         made["closed"].close()
         refused = {"GpioConfig": GpioConfig, "errno": errno}
-        yield {**vars(uio_workloop), **made, **refused, "chip": chip}
+        yield {**public_names(), **made, **refused, "chip": chip}
 
 
 @contextmanager
@@ -81,7 +81,7 @@ def odd_nodes() -> Iterator[dict[str, Any]]:
         }.items():
             make(path)
             undo.callback(os.unlink, path)
-        yield {**vars(uio_workloop)}
+        yield public_names()
 
 
 @contextmanager
@@ -90,12 +90,13 @@ def nobody() -> Iterator[dict[str, Any]]:
 
     def run(line: str, names: dict[str, Any]) -> Outcome:
         reader, writer = os.pipe()
+        everything = public_names()  # nobody may not be able to load what root has installed
         child = os.fork()
         if child == 0:
             os.setgroups([])
             os.setgid(NOBODY)
             os.setuid(NOBODY)
-            os.write(writer, json.dumps(execute(line, {**vars(uio_workloop)})).encode())
+            os.write(writer, json.dumps(execute(line, everything)).encode())
             os._exit(0)
         os.close(writer)
         with open(reader) as told:
@@ -131,7 +132,7 @@ def new_card() -> Iterator[dict[str, Any]]:
     guest.insert("edu", "newcomer", "5")
     try:
         with nobody() as names:
-            yield {**vars(uio_workloop), "nobody": names["run"]}
+            yield {**public_names(), "nobody": names["run"]}
     finally:
         guest.unplug("newcomer")
 
@@ -161,7 +162,7 @@ def tester() -> Iterator[dict[str, Any]]:
         address = guest.plug("pci-testdev", "tester", "5")
         undo.callback(guest.unplug, "tester")
         card = undo.enter_context(PciDevice(address))
-        yield {**vars(uio_workloop), "card": card}
+        yield {**public_names(), "card": card}
 
 
 @contextmanager
@@ -172,7 +173,7 @@ def network_card() -> Iterator[dict[str, Any]]:
     try:
         (interface,) = os.listdir("/sys/bus/pci/devices/0000:00:05.0/net")
         subprocess.run([guest.LAB_DIRECTORY / "busybox", "ip", "link", "set", interface, "up"], check=True)
-        yield {**vars(uio_workloop)}
+        yield public_names()
     finally:
         guest.unplug("network")
 
@@ -198,7 +199,7 @@ def leaving() -> Iterator[dict[str, Any]]:
         guest.unplug("tester")
         assert terminated.wait(DEADLINE_S)
         yield {
-            **vars(uio_workloop),
+            **public_names(),
             "device": device,
             "card": card,
             "registers": registers,

@@ -9,8 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-import uio_workloop
-from error_cases.case import Case
+from error_cases.case import Case, public_names
 from uio_workloop import (
     CommandGate,
     EventSource,
@@ -143,7 +142,7 @@ def loops() -> Iterator[dict[str, Any]]:
             "shared": shared,
         }
         more = {"gone": gone, "elsewhere": elsewhere, "soon": soon, "wait_for_data": wait_for_data}
-        yield {**vars(uio_workloop), **made, **names, **more}
+        yield {**public_names(), **made, **names, **more}
 
 
 @contextmanager

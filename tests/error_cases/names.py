@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import uio_workloop
-from error_cases.case import Case
+from error_cases.case import Case, public_names
 from uio_workloop.devices.access import refusal
 from uio_workloop.devices.names import parse, resolve
 from uio_workloop.devices.pci_binding import _refused
@@ -22,7 +21,7 @@ def nothing() -> Iterator[dict[str, Any]]:
     """No more than the public names."""
     gpio_interrupt = GpioInterrupt(-1, "gpiochip0:17", Claim("gpiochip0:17"))
     inside = {"parse": parse, "resolve": resolve, "refusal": refusal, "refused": _refused}
-    yield {**vars(uio_workloop), **inside, "gpio_interrupt": gpio_interrupt}
+    yield {**public_names(), **inside, "gpio_interrupt": gpio_interrupt}
 
 
 def bad(*lines: str) -> list[Case]:

@@ -63,6 +63,24 @@ def rewrite(groups: Mapping[str, list[Case]], outcomes: Mapping[Case, Outcome]) 
     PAGE.write_text(text)
 
 
+def contents(text: str) -> str:
+    """Where each heading is, as a list of links."""
+    headings = [line.removeprefix("## ") for line in text.splitlines() if line.startswith("## ")]
+    return "".join(f"- [{heading}](#{_anchor(heading)})\n" for heading in headings)
+
+
+def _anchor(heading: str) -> str:
+    """What Markdown makes of a heading to link to."""
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+
+
+def rewrite_contents() -> None:
+    """Write the list of headings anew, at the end of the introduction."""
+    introduction, heading, sections = PAGE.read_text().partition("\n## ")
+    prose = "".join(line for line in introduction.splitlines(keepends=True) if not line.startswith("- [")).strip("\n")
+    PAGE.write_text(f"{prose}\n\n{contents(heading + sections)}{heading}{sections}")
+
+
 CLASSES = "| class | is also | `io_return` | `errno` | when |\n| --- | --- | --- | --- | --- |\n"
 
 

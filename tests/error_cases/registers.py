@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import uio_workloop
-from error_cases.case import Case
+from error_cases.case import Case, public_names
 from uio_workloop import ClosedError, Field, PortRegisters, Register, RegisterBlock, Registers
 
 
@@ -59,7 +58,7 @@ def regions() -> Iterator[dict[str, Any]]:
         "layout": layout,
         "SelfTest": SelfTest,
     }
-    yield {**vars(uio_workloop), **names}
+    yield {**public_names(), **names}
     for each in bar, ports:
         each.invalidate(lambda: ClosedError("over"))
 
@@ -85,7 +84,7 @@ CASES = {
         *each("RegisterError", "bar.read32(0x2)", "bar.read8(-1)", "bar.read64(0x100)", "bar.write16(0x100, 0)"),
         *each("RegisterError", "bar.read32(None)", "bar.write8(0, 0x100)", "bar.write32(0, -1)", "bar.write32(0, 1.5)"),
         *each("RegisterError", "ports.read64(0)", "ports.read16(1)", "ports.write8(0, 256)"),
-        *each("RegisterError", "bar.wait_until(0, 1, 1, 0, width=24)"),
+        *each("RegisterError", "bar.wait_until(0, 1, 1, 0, width=24)", "bar.reader(0x4, width=24)"),
         *each("BadArgumentError", "bar.wait_until(0, 1, 1, -1)", 'bar.wait_until(0, 1, 1, float("nan"))'),
         *each("BadArgumentError", "bar.wait_until(0, 1, 2, 0)", "bar.wait_until(0, 1 << 32, 0, 0)"),
         *each("DeadlineExceededError", "bar.wait_until(0x4, 1, 1, 1_000_000)"),

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 
 import pytest
+from lab_devices import said_to_nobody
 
 from uio_workloop import (
     AlreadyAttachedError,
@@ -126,10 +125,7 @@ def test_a_wait_on_a_device_with_a_source_is_refused(make_dummy):
 
 @pytest.mark.parametrize("name", ["/dev/uio0", "gpiochip0:4", "1234:11e8"])
 def test_no_permission_says_who_would_have_it(name, show):
-    script = "import os, periphery, pyudev, uio_workloop\nos.setgroups([]); os.setuid(65534)\n"
-    script += f"uio_workloop.find_device({name!r})"
-    outcome = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
-    sentence = outcome.stderr.strip().splitlines()[-1]
+    sentence = said_to_nobody(f"find_device({name!r})")
     show(f"no permission: {sentence}")
     assert sentence.startswith("uio_workloop.errors.PrivilegeError: cannot open /dev/")
     assert (

@@ -17,6 +17,7 @@ from uio_workloop.registers import MappedPages
 from uio_workloop.testing.lab import guest
 
 SLOT = "10"
+BOUND = [(0x09, 8), (0x0A, 16), (0x0C, 32)]  # offset and width, in the multicast filter of rtl8139: plain storage
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -116,6 +117,26 @@ def test_a_repeated_access_is_one_of_8_bits_for_each_byte(kind, request, nic_tra
         Access("read", 0x09, 8, 0x22),
     ]
     assert read == b"\x22\x22"
+
+
+@pytest.mark.parametrize("kind", ["memory", "ports"])
+def test_what_is_bound_makes_one_access_of_its_width_per_call(kind, request, nic_trace):
+    registers = request.getfixturevalue(kind)
+    bound = [(registers.reader(at, width=bits), registers.writer(at, width=bits)) for at, bits in BOUND]
+    with nic_trace() as seen:
+        for read, write in bound:
+            write(0x55)
+            assert read() == 0x55
+    assert seen == [Access(what, at, bits, 0x55) for at, bits in BOUND for what in ("write", "read")]
+
+
+def test_what_is_bound_makes_one_access_of_64_bits_per_call(cards, edu_trace):
+    registers = cards[0].bar(0)
+    read, write = registers.reader(0x80, width=64), registers.writer(0x80, width=64)
+    with edu_trace() as seen:
+        write(0x1122334455667788)
+        assert read() == 0x1122334455667788
+    assert [(access.what, access.bits) for access in seen] == [("write", 64), ("read", 64)]
 
 
 def test_32_and_64_bits_are_accessed_once_per_call_in_that_width(cards, edu_trace, show):

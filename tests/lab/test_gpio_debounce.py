@@ -13,16 +13,10 @@ from uio_workloop.clock import monotonic_ns
 from uio_workloop.testing import Recorder, fence
 from uio_workloop.testing.lab import guest
 
+pytestmark = pytest.mark.usefixtures("own_affinity")
+
 PERIOD_US = 200_000  # long, as a slow machine may pause in the middle of a bounce
 BOUNCES = 31
-
-
-@pytest.fixture(autouse=True)
-def own_affinity():
-    had = os.sched_getaffinity(0)
-    guest.set_gpio(LINE, False)
-    yield
-    os.sched_setaffinity(0, had)
 
 
 @pytest.fixture(params=["kernel", "software"])

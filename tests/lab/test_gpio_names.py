@@ -54,8 +54,8 @@ def test_a_name_that_no_line_has_is_refused_with_what_was_looked_at(name, near, 
 
 
 def test_a_user_who_may_not_open_the_chips_is_told_so_and_not_that_there_is_no_line(show):
-    script = "import os, periphery, uio_workloop\nos.setgroups([]); os.setuid(65534)\n"
-    script += "print(uio_workloop.GpioLine.list())\nuio_workloop.GpioLine.find('gpio:button')"
+    script = "import os, periphery\nfrom uio_workloop import GpioLine\nos.setgroups([]); os.setuid(65534)\n"
+    script += "print(GpioLine.list())\nGpioLine.find('gpio:button')"
     outcome = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     sentence = outcome.stderr.strip().splitlines()[-1]
     show(f"no permission: {sentence}")

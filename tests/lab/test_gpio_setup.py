@@ -23,17 +23,11 @@ from uio_workloop._linux import gpio
 from uio_workloop.testing import fence
 from uio_workloop.testing.lab import guest
 
+pytestmark = pytest.mark.usefixtures("own_affinity")
+
 
 def open_line(**how) -> GpioLine:
     return GpioLine.find(f"gpio:lab/{LINE}", **how)
-
-
-@pytest.fixture(autouse=True)
-def own_affinity():
-    had = os.sched_getaffinity(0)
-    guest.set_gpio(LINE, False)
-    yield
-    os.sched_setaffinity(0, had)
 
 
 def descriptors() -> set[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import random
 import threading
 
@@ -13,19 +12,10 @@ from lab_devices import LINE, Toggle
 
 from uio_workloop import GpioLine
 from uio_workloop.testing import fence
-from uio_workloop.testing.lab import guest
 
 BURSTS, BURST = 20, 16  # what the kernel keeps of a line
 
-pytestmark = pytest.mark.timeout(180)
-
-
-@pytest.fixture(autouse=True)
-def own_affinity():
-    had = os.sched_getaffinity(0)
-    guest.set_gpio(LINE, False)
-    yield
-    os.sched_setaffinity(0, had)
+pytestmark = [pytest.mark.timeout(180), pytest.mark.usefixtures("own_affinity")]
 
 
 class Changer:

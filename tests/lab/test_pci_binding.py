@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from lab_devices import card_state as state
-from lab_devices import run
+from lab_devices import run, said_to_nobody
 
 from uio_workloop import DeviceError, InterruptEventSource, NoInterruptError, PciDevice
 from uio_workloop._linux import pci
@@ -280,10 +280,7 @@ def test_a_card_without_an_interrupt_is_refused(insert, show):
 
 
 def test_somebody_who_is_not_root_is_refused(network_card, show):
-    script = "import os, periphery, pyudev, uio_workloop\nos.setgroups([]); os.setuid(65534)\n"
-    script += f"uio_workloop.PciDevice.bind({network_card!r})"
-    outcome = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
-    sentence = outcome.stderr.strip().splitlines()[-1]
+    sentence = said_to_nobody(f"PciDevice.bind({network_card!r})")
     show(f"no permission: {sentence}")
     assert sentence.startswith(f"uio_workloop.errors.PrivilegeError: cannot bind PCI device {network_card}: no perm")
     assert state(network_card) == ("e1000", "")

@@ -86,7 +86,7 @@ def move(source, from_loop, to_loop):
 
 
 def await_queue(loop):
-    while not loop.gate._queue:
+    while not loop.gate.waiting:
         os.sched_yield()
 
 

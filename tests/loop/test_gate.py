@@ -37,8 +37,8 @@ def sleep_on(gate: Gate, token: str, asleep: threading.Semaphore, deadline: Dead
 def wait_for_waiters(gate: Gate, n: int) -> None:
     """Until `n` threads queue for the gate: observed, not guessed."""
     deadline = Deadline.after(int(DEADLINE_S * 1e9))
-    while len(gate._queue) < n:
-        assert not deadline.expired, f"{len(gate._queue)} threads queue, {n} were expected"
+    while len(gate.waiting) < n:
+        assert not deadline.expired, f"{len(gate.waiting)} threads queue, {n} were expected"
         os.sched_yield()
 
 
@@ -250,7 +250,7 @@ def test_a_waiter_interrupted_while_queueing_leaves_the_gate_usable(gate):
         poker.result()
         signal.signal(signal.SIGUSR1, had)
 
-    assert not gate._queue
+    assert not gate.waiting
     stage.release()
     holder.result()
     Background(enter, gate).result()
@@ -271,7 +271,7 @@ class HaltingQueue(deque):
 
 def test_a_wait_whose_deadline_passes_while_the_gate_is_being_given_to_it_has_it(gate):
     holding, giving = Stage(), Stage()
-    gate._queue = HaltingQueue(giving)
+    gate.waiting = HaltingQueue(giving)
     holder = Background(hold, gate, holding)
     holding.await_reached()
     deadline = Deadline.after(500_000_000)
@@ -303,7 +303,7 @@ def test_a_thread_that_is_given_the_gate_just_as_it_has_queued_keeps_it(gate):
             super().append(ticket)
             queueing.hold()
 
-    gate._queue = HaltingAppend()
+    gate.waiting = HaltingAppend()
     holder = Background(hold, gate, stage)
     stage.await_reached()
 

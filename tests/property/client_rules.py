@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from functools import partial
 
 import hypothesis.strategies as st
 import pytest
@@ -96,7 +97,7 @@ class ClientRules(Machine):
     @rule(worker=workers, which=doors, result=st.integers())
     def run_a_command(self, worker: int, which: int, result: int) -> None:
         door, (caller,) = self.door(which), self.pick(worker)
-        run = lambda: door.source.run_command(result)  # noqa: E731
+        run = partial(door.source.run_command, result)
         if door.refuses_commands is not None:
             assert self.let(worker, lambda: refusal_of(run)) is door.refuses_commands
         elif door.enabled:
@@ -107,10 +108,10 @@ class ClientRules(Machine):
     @rule(worker=workers, which=doors)
     def run_a_command_that_cannot_wait(self, worker: int, which: int) -> None:
         door = self.door(which)
-        attempt = lambda: door.source.attempt_command(1)  # noqa: E731
+        attempt = partial(door.source.attempt_command, 1)
         assert self.let(worker, lambda: refusal_of(attempt)) in (door.refuses_attempts, GateBusyError)
         if door.refuses_attempts is SourceDisabledError:
-            short_wait = lambda: door.source.run_command(1, timeout_ns=100 * MICROSECOND_NS)  # noqa: E731
+            short_wait = partial(door.source.run_command, 1, timeout_ns=100 * MICROSECOND_NS)
             assert self.let(worker, lambda: refusal_of(short_wait)) is DeadlineExceededError
 
     @rule(worker=workers, which=doors, result=st.integers(), let_in=st.booleans())
@@ -149,7 +150,7 @@ class ClientRules(Machine):
         assert asleep.wait(DEADLINE_S)
         remover.do(lambda: door.remove(self.loop)).result(DEADLINE_S)
         assert door.source.work_loop is self.loop
-        late_command = lambda: door.source.run_command(1)  # noqa: E731
+        late_command = partial(door.source.run_command, 1)
         assert remover.do(lambda: refusal_of(late_command)).result(DEADLINE_S) is AbortedError
         assert door.source.command_wakeup("pillow", one_thread=True) == 1
         assert outcome.result(DEADLINE_S) is WaitResult.AWAKENED

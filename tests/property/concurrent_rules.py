@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 
 import hypothesis.strategies as st
 from crew import at_once
@@ -88,7 +89,7 @@ class ConcurrentRules(Machine):
     def close_while_two_threads_cause(self, worker: int, which: int) -> None:
         subject = self.interrupt(which)
         one, other, owner = self.pick(worker, 3)
-        cause = lambda: refusal_of(subject.cause)  # noqa: E731
+        cause = partial(refusal_of, subject.cause)
         at_once((one, cause), (other, cause), (owner, subject.close))
 
     @rule(worker=workers, which=timers, delay_ns=delays_ns)
@@ -110,7 +111,7 @@ class ConcurrentRules(Machine):
         if subject.closed or subject.loop is not None:
             return
         subject.silences.discard(ON_NO_LOOP)
-        add = lambda: refusal_of(lambda: self.loop.add_event_source(subject.source))  # noqa: E731
+        add = partial(refusal_of, partial(self.loop.add_event_source, subject.source))
         one, other = self.pick(worker, 2)
         assert Counter(at_once((one, add), (other, add))) == Counter([None, AlreadyAttachedError])
         subject.loop = self.loop
@@ -120,7 +121,7 @@ class ConcurrentRules(Machine):
         subject = self.subjects[which]
         if subject.loop is None:
             return
-        remove = lambda: refusal_of(lambda: self.loop.remove_event_source(subject.source))  # noqa: E731
+        remove = partial(refusal_of, partial(self.loop.remove_event_source, subject.source))
         one, other = self.pick(worker, 2)
         assert Counter(at_once((one, remove), (other, remove))) == Counter([None, NotAttachedError])
         subject.left_its_loop()

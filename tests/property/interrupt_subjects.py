@@ -95,6 +95,7 @@ class ObedientLine(SoftwareInterrupt):
 
     def __init__(self, trigger: Trigger, name: str) -> None:
         super().__init__(trigger, name=name)
+        self.masked_by_interrupt = True
         self._held_back = 0
 
     def cause(self, n: int = 1) -> None:

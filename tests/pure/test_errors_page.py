@@ -10,7 +10,7 @@ import re
 import pytest
 from error_cases import catalogue
 from error_cases.case import error_class, outcome_of
-from error_cases.page import PAGE, class_table, rows
+from error_cases.page import PAGE, class_table, contents, rows
 from error_cases.sites import Site, sites
 
 ROWS = rows()
@@ -71,6 +71,11 @@ def test_the_sentence_on_the_page_is_the_one_that_comes(heading, case):
 
 def test_every_sentence_is_one_line_that_says_something():
     assert [row for row in ROWS if len(row.sentence) < 15 or row.sentence.endswith((" ", ":"))] == []
+
+
+def test_the_page_begins_with_where_its_headings_are():
+    introduction = PAGE.read_text().partition("\n## ")[0]
+    assert introduction.endswith(f"\n\n{contents(PAGE.read_text())}")
 
 
 def test_the_table_of_exceptions_is_that_of_the_code():

@@ -43,8 +43,25 @@ def test_what_was_written_is_read_back_in_every_width(ports, width):
     assert isinstance(ports, RegisterSpace)
 
 
+@pytest.mark.parametrize("order", ["little", "big"])
+def test_a_bound_reader_and_writer_are_the_register_itself(ports, order):
+    registers = getattr(ports, f"{order}_endian")
+    read, write = registers.reader(0x08), registers.writer(0x08)
+    write(0x44332211)
+    assert read() == registers.read32(0x08) == 0x44332211
+    ports.invalidate(lambda: DeviceGoneError("the card has left"))
+    for use in (read, lambda: write(1)):
+        with pytest.raises(DeviceGoneError, match="the card has left"):
+            use()
+
+
 def test_64_bits_are_refused(ports):
-    for access in (lambda: ports.read64(0x08), lambda: ports.write64(0x08, 0)):
+    for access in (
+        lambda: ports.read64(0x08),
+        lambda: ports.write64(0x08, 0),
+        lambda: ports.reader(0x08, width=64),
+        lambda: ports.big_endian.writer(0x08, width=64),
+    ):
         with pytest.raises(RegisterError, match=r"64 bits of card BAR 0 at 0x8: I/O ports are 8, 16 or 32 bits wide"):
             access()
 

@@ -7,6 +7,7 @@ import os
 from enum import IntEnum, IntFlag
 
 import pytest
+from routed_registers import RoutedRegisters
 
 from uio_workloop import (
     ClosedError,
@@ -15,7 +16,6 @@ from uio_workloop import (
     Register,
     RegisterBlock,
     RegisterError,
-    Registers,
 )
 
 
@@ -54,7 +54,7 @@ class Port(RegisterBlock, size=0x20):
     ticks = Register(0x10, width=64)
 
 
-class Logged(Registers):
+class Logged(RoutedRegisters):
     """Registers that write down every access."""
 
     def __init__(self) -> None:
@@ -325,3 +325,12 @@ def test_a_layout_adds_to_another():
     assert Longer.ticks is Port.ticks
     with pytest.raises(RegisterError, match=r"Wrong.more at 0x8 overlaps Wrong.mixed at 0x8"):
         type(Port)("Wrong", (Port,), {"more": Register(0x08)}, size=0x30)
+
+
+def test_an_enumeration_hands_out_its_members_however_often_it_is_asked():
+    for _ in range(2):
+        assert Port.word_length.of(0b11) is WordLength.EIGHT
+        assert Port.causes.of(0x300) == Causes.RECEIVED | Causes.SENT
+        assert Port.two_stops.of(0x4) is True
+        with pytest.raises(RegisterError, match="field mode holds 0x3, which no Mode is"):
+            Port.mode.of(0x30)

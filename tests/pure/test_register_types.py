@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import mypy.api
 import pytest
 
 LAYOUT = """
@@ -47,13 +48,14 @@ card.clear("on")
 
 @pytest.fixture
 def mypy_says(tmp_path, monkeypatch):
-    api = pytest.importorskip("mypy.api")
     monkeypatch.chdir(Path(__file__).parents[2])  # its configuration is there
 
     def check(program: str) -> list[str]:
         file = tmp_path / "driver.py"
         file.write_text(LAYOUT + program)
-        report, complaints, _ = api.run(["--strict", "--no-error-summary", "--cache-dir", str(tmp_path), str(file)])
+        report, complaints, _ = mypy.api.run(
+            ["--strict", "--no-error-summary", "--cache-dir", str(tmp_path), str(file)]
+        )
         assert not complaints
         return [line for line in report.splitlines() if "driver.py" in line]
 

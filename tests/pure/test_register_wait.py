@@ -9,6 +9,7 @@ import threading
 
 import pytest
 from helpers import DEADLINE_S, Background
+from routed_registers import RoutedRegisters
 
 from uio_workloop import (
     BadArgumentError,
@@ -17,7 +18,6 @@ from uio_workloop import (
     DeadlineExceededError,
     DeviceGoneError,
     RegisterError,
-    Registers,
 )
 from uio_workloop.clock import MILLISECOND_NS, SECOND_NS, monotonic_ns
 from uio_workloop.registers import space
@@ -25,7 +25,7 @@ from uio_workloop.registers import space
 LONG_NS = int(DEADLINE_S * SECOND_NS)
 
 
-class Watched(Registers):
+class Watched(RoutedRegisters):
     """Registers that count the reads, and say when the first is over."""
 
     def __init__(self, check_present=lambda: None) -> None:

@@ -49,6 +49,7 @@ def test_a_departure_while_disabled_is_noticed_too(work_loop, departing, seen):
 
 def test_what_came_before_the_departure_is_still_delivered(work_loop, departing, seen):
     source = attach(work_loop, departing, seen)
+    source.enable_primary_interrupt_timestamp(True)  # so that it is drained at once, whoever has the gate
     fence(work_loop)
     with work_loop.gate:
         departing.cause(3)

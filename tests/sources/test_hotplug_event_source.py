@@ -9,7 +9,7 @@ from concurrent.futures import Future
 import pytest
 from helpers import DEADLINE_S
 
-from uio_workloop import DeviceDescription, HotplugEventSource, TimerEventSource
+from uio_workloop import DeviceDescription, HotplugEventSource, TimerEventSource, WorkLoop
 from uio_workloop.sources.hotplug_event_source import AT_ONCE
 from uio_workloop.testing import fence
 from uio_workloop.testing.leaks import open_descriptors
@@ -23,6 +23,16 @@ class News(list):
     def __call__(self, sender: HotplugEventSource, what: str, device: DeviceDescription | None) -> None:
         if device is None or device.sys_path == LOOPBACK:
             self.append((what, device and device.name, sender.work_loop.in_gate(), sender.on_thread()))
+
+
+def hear_of_two(source: HotplugEventSource, work_loop: WorkLoop) -> None:
+    """Let "add" and "change" be there before the loop first looks, and the loop be done with them."""
+    with work_loop.gate:
+        work_loop.add_event_source(source)
+        announce("add")
+        announce("change")
+    fence(work_loop)
+    fence(work_loop)
 
 
 def announce(what: str) -> None:
@@ -88,12 +98,7 @@ def test_disabled_by_its_action_it_keeps_what_it_has_read_already(source, news, 
         sender.disable()
 
     source.set_action(once)
-    with work_loop.gate:
-        work_loop.add_event_source(source)
-        announce("add")
-        announce("change")
-    fence(work_loop)
-    fence(work_loop)
+    hear_of_two(source, work_loop)
     assert [what for what, *_ in news] == ["add"]
     source.enable()
     fence(work_loop)
@@ -183,12 +188,7 @@ def test_an_action_that_raises_loses_only_its_own_event(source, news, work_loop,
         raise ZeroDivisionError
 
     source.set_action(failing)
-    with work_loop.gate:
-        work_loop.add_event_source(source)
-        announce("add")
-        announce("change")
-    fence(work_loop)
-    fence(work_loop)
+    hear_of_two(source, work_loop)
     assert [what for what, *_ in news] == ["change"]
     assert caplog.messages == ["HotplugEventSource: the action raised"]
 

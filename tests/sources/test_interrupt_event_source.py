@@ -247,6 +247,7 @@ def test_disable_waits_for_the_action_that_runs(work_loop, line, seen):
 
 def test_what_was_drained_but_not_delivered_survives_disable_and_removal(work_loop, line, seen):
     source = attach(work_loop, line, seen)
+    source.enable_primary_interrupt_timestamp(True)  # so that it is drained at once, whoever has the gate
     fence(work_loop)
     with work_loop.gate:  # the thread drains, and waits for the gate with the count in hand
         line.cause(2)

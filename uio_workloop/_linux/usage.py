@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 IFF_UP = 0x1  # linux/if.h
-_HIDDEN_PATH = re.compile(r"(nvme[0-9]+)c[0-9]+(n[0-9]+)")  # one of several paths to an NVMe disk that is elsewhere
+_HIDDEN_PATH = r"(nvme[0-9]+)c[0-9]+(n[0-9]+)"  # one of several paths to an NVMe disk that is elsewhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ def nodes_below(directory: str) -> list[Node]:
     for where, _, files in os.walk(os.path.realpath(directory)):
         if "dev" in files and os.path.exists(os.path.join(where, "subsystem")):
             found.append(_node(where))
-        if match := _HIDDEN_PATH.fullmatch(os.path.basename(where)):
+        if match := re.fullmatch(_HIDDEN_PATH, os.path.basename(where)):
             found += _disk(f"/sys/class/block/{match[1]}{match[2]}")
     return [node for node in found if node is not None]
 

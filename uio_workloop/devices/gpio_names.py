@@ -7,7 +7,6 @@ tree and stay. The kernel does not care whether they are unique, so a name may m
 
 from __future__ import annotations
 
-import difflib
 import errno
 from collections import Counter
 from dataclasses import dataclass
@@ -144,6 +143,8 @@ def _looked_at(lines: list[Line]) -> str:
 
 def _near(wanted: str, lines: list[Line]) -> str:
     """Names that somebody may have meant; capitals are no difference."""
+    import difflib  # here: most names resolve
+
     names = {name.casefold(): name for line in lines for name in line.names}
     near = difflib.get_close_matches(wanted.casefold(), names, n=NEAR)
     return f"; near it: {', '.join(PREFIX + names[each] for each in near)}" if near else ""

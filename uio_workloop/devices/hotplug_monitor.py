@@ -7,7 +7,6 @@ With udev.py the only home of pyudev, which both have from udev_context.py. A de
 from __future__ import annotations
 
 import os
-import socket
 from typing import Any, Final
 
 from uio_workloop.devices.device_description import DeviceDescription
@@ -43,6 +42,8 @@ class HotplugMonitor:
             self._monitor.start()
         except (OSError, ImportError) as error:
             raise DeviceError(f"cannot listen for devices that come and go: {error}") from error
+        import socket  # likewise
+
         self._socket = socket.socket(fileno=self._monitor.fileno())  # lent by the monitor, see close()
 
     def fileno(self) -> int:
@@ -53,8 +54,10 @@ class HotplugMonitor:
 
         OSError: the kernel dropped events because nobody read them in time (ENOBUFS).
         """
+        from socket import SO_ERROR, SOL_SOCKET
+
         # pyudev's poll() finds the socket in error and raises, but leaves the error there: it would do so for ever.
-        error = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        error = self._socket.getsockopt(SOL_SOCKET, SO_ERROR)
         if error:
             raise OSError(error, os.strerror(error))
         device = self._monitor.poll(0)

@@ -5,7 +5,6 @@ Numbers such as `/dev/uio0` change from boot to boot; `pci:`, `uio:`, `of:`, `ud
 
 from __future__ import annotations
 
-import difflib
 import errno
 import re
 from collections.abc import Callable, Sequence
@@ -139,14 +138,15 @@ class GpioName:
 
 Name = UioNode | UioName | PciAddress | PciIdentity | IrqNumber | OfNode | UdevProperty | GpioOffset | GpioName
 
-_GPIO_OFFSET = re.compile(r"(?:/dev/)?(gpiochip[0-9]+):([0-9]{1,9})")  # longer numbers are no number of anything
-_ADDRESS = re.compile(r"[0-9a-f]{4,}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]", re.IGNORECASE)
-_CHIP = re.compile(r"(?:/dev/)?(gpiochip[0-9]+)/?")
-_SHORT_ADDRESS = re.compile(r"(?:pci:)?(?:0{1,3}:)?([0-9a-f]{2}:[0-9a-f]{2}\.[0-7])", re.IGNORECASE)
-_IDENTITY = re.compile(r"([0-9a-f]{4}):([0-9a-f]{4})(?:#([1-9][0-9]{0,5}))?", re.IGNORECASE)
-_NUMBER = re.compile(r"[0-9]{1,9}")
-_PROPERTY = re.compile(r"([^=]+)=(.+)")
-_NODE = re.compile(r"uio[0-9]+")
+# Compiled by re, which keeps them, when a name is to be parsed: most of what importing this module would cost.
+_GPIO_OFFSET = r"(?:/dev/)?(gpiochip[0-9]+):([0-9]{1,9})"  # longer numbers are no number of anything
+_ADDRESS = r"(?i)[0-9a-f]{4,}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]"
+_CHIP = r"(?:/dev/)?(gpiochip[0-9]+)/?"
+_SHORT_ADDRESS = r"(?i)(?:pci:)?(?:0{1,3}:)?([0-9a-f]{2}:[0-9a-f]{2}\.[0-7])"
+_IDENTITY = r"(?i)([0-9a-f]{4}):([0-9a-f]{4})(?:#([1-9][0-9]{0,5}))?"
+_NUMBER = r"[0-9]{1,9}"
+_PROPERTY = r"([^=]+)=(.+)"
+_NODE = r"uio[0-9]+"
 
 
 def parse(name: str) -> Name:
@@ -157,7 +157,7 @@ def parse(name: str) -> Name:
     """
     if not isinstance(name, str):
         raise BadArgumentError(f"{shown(name)} names no device: write {FORMS}")
-    if match := _GPIO_OFFSET.fullmatch(name):
+    if match := re.fullmatch(_GPIO_OFFSET, name):
         return GpioOffset(match[1], int(match[2]))
     prefix, colon, rest = name.partition(":")
     parsed = _PREFIXED[prefix](rest) if colon and prefix in _PREFIXED else _without_prefix(name)
@@ -168,7 +168,7 @@ def parse(name: str) -> Name:
 
 def is_pci_address(text: object) -> bool:
     """Whether it is an address as the kernel writes them: `0000:00:04.0`."""
-    return isinstance(text, str) and _ADDRESS.fullmatch(text) is not None
+    return isinstance(text, str) and re.fullmatch(_ADDRESS, text) is not None
 
 
 def shown(name: object) -> str:
@@ -183,13 +183,13 @@ def plain(name: str) -> str:
 
 
 def _without_prefix(name: str) -> Name | None:
-    if match := _IDENTITY.fullmatch(name):
+    if match := re.fullmatch(_IDENTITY, name):
         return PciIdentity(match[1].lower(), match[2].lower(), int(match[3] or 1))
-    if _ADDRESS.fullmatch(name):
+    if re.fullmatch(_ADDRESS, name):
         return PciAddress(name.lower())
-    if _NODE.fullmatch(name):
+    if re.fullmatch(_NODE, name):
         return UioNode(f"/dev/{name}")
-    return UioNode(name) if "/" in name and not _CHIP.fullmatch(name) else None
+    return UioNode(name) if "/" in name and not re.fullmatch(_CHIP, name) else None
 
 
 def _uio(rest: str) -> Name | None:
@@ -197,11 +197,11 @@ def _uio(rest: str) -> Name | None:
 
 
 def _pci(rest: str) -> Name | None:
-    return PciAddress(rest.lower()) if _ADDRESS.fullmatch(rest) else None
+    return PciAddress(rest.lower()) if re.fullmatch(_ADDRESS, rest) else None
 
 
 def _irq(rest: str) -> Name | None:
-    return IrqNumber(int(rest)) if _NUMBER.fullmatch(rest) else None
+    return IrqNumber(int(rest)) if re.fullmatch(_NUMBER, rest) else None
 
 
 def _of(rest: str) -> Name | None:
@@ -209,7 +209,7 @@ def _of(rest: str) -> Name | None:
 
 
 def _udev(rest: str) -> Name | None:
-    match = _PROPERTY.fullmatch(rest)
+    match = re.fullmatch(_PROPERTY, rest)
     return UdevProperty(match[1], match[2]) if match else None
 
 
@@ -229,9 +229,11 @@ _PREFIXED: Final[dict[str, Callable[[str], Name | None]]] = {
 
 def _advice(name: str) -> str:
     """What somebody who wrote that may have meant."""
-    if match := _SHORT_ADDRESS.fullmatch(name):
+    import difflib  # here: most names resolve
+
+    if match := re.fullmatch(_SHORT_ADDRESS, name):
         return f"a PCI address begins with its domain, so perhaps pci:0000:{match[1].lower()}; "
-    if match := _CHIP.fullmatch(name):
+    if match := re.fullmatch(_CHIP, name):
         return f"that is a GPIO chip, and a line of it is perhaps {match[1]}:17; "
     tidy = name.strip().lower().replace("0x", "").removeprefix("pci:")
     if "/" not in tidy and (meant := _without_prefix(tidy)) is not None:
@@ -294,6 +296,8 @@ def resolve(wanted: Name, entries: Sequence[Entry], what: str) -> Entry:
 
 def not_found(wanted: Name, entries: Sequence[Entry], what: str) -> DeviceNotFoundError:
     """The error that says what there is instead."""
+    import difflib  # see _advice
+
     beginning = f"there is no {what} {plain(str(wanted))}; "
     if not entries:
         return DeviceNotFoundError(f"{beginning}there is no {what} at all on this machine", path=str(wanted))
@@ -326,7 +330,7 @@ def _form(name: str) -> str:
         return name.partition("=")[0]
     if "/" in name and ":" not in name:
         return "/dev/uio0"
-    if _IDENTITY.fullmatch(name):
+    if re.fullmatch(_IDENTITY, name):
         return "1234:11e8"
     return name.partition(":")[0]
 

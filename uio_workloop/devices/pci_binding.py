@@ -5,8 +5,6 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import shutil
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -205,6 +203,9 @@ def _check_interrupt(address: str) -> None:
 def _load_driver(address: str) -> None:
     if pci.has_driver(DRIVER):
         return
+    import shutil  # here: the driver is mostly there
+    import subprocess
+
     modprobe = shutil.which("modprobe", path=_WHERE_MODPROBE_IS)
     if modprobe is not None:
         subprocess.run([modprobe, DRIVER], check=False, capture_output=True)

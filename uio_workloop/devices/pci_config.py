@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import errno
-import os
-import threading
 from collections.abc import Callable
 from typing import NoReturn, TypeVar
 
 from uio_workloop._linux import pci
-from uio_workloop.errors import DeviceError, DeviceGoneError, PrivilegeError, RegisterError
-from uio_workloop.registers.space import ByteOrder, RegisterSpace, Why, in_hex
-
-WIDEST = 4  # bytes; the bus has no wider access to it
+from uio_workloop.errors import DeviceError, DeviceGoneError, PrivilegeError
+from uio_workloop.registers.file_registers import FileRegisters
 
 T = TypeVar("T")
 
 
-class PciConfig(RegisterSpace):
+class PciConfig(FileRegisters):
     """Configuration space: 256 bytes, 4096 of a PCI Express card; little endian; 8, 16 and 32 bits wide.
 
     The command register (offset 4) is also written to mask the interrupt: leave it to that, and to
@@ -32,21 +28,10 @@ class PciConfig(RegisterSpace):
     Source: Documentation/PCI/sysfs-pci.rst; pci_read_config in drivers/pci/pci-sysfs.c.
     """
 
+    _they_are = "it is"
+
     def __init__(self, fd: int, name: str) -> None:
-        super().__init__(name, pci.config_size(fd))
-        self._fd = fd
-        self._why: Why | None = None
-        # Closing the descriptor waits for the access that uses it: its number may be another file's a moment later.
-        # Recursive, because a signal's handler may come in between.
-        self._lock = threading.RLock()
-
-    @property
-    def byte_order(self) -> ByteOrder:
-        return "little"
-
-    @property
-    def unusable(self) -> bool:
-        return self._why is not None
+        super().__init__(fd, name, pci.config_size(fd))
 
     @property
     def bus_master(self) -> bool:
@@ -57,32 +42,18 @@ class PciConfig(RegisterSpace):
     def bus_master(self, allowed: bool) -> None:
         self._reach("write", lambda fd: pci.set_bus_master(fd, allowed))
 
-    def invalidate(self, why: Why) -> None:
-        """See `RegisterSpace.invalidate`; the descriptor goes."""
-        with self._lock:
-            if self._why is None:
-                self._why = why
-                os.close(self._fd)
-
     def _load(self, offset: int, width: int) -> int:
-        self._check("read", offset, width)
+        self._check_offset("read", offset, width)
         value = self._reach("read", lambda fd: pci.read_config(fd, offset, width))
         if value is None:
             self._not_shown("read", offset, width)
         return value
 
     def _store(self, offset: int, width: int, value: int) -> None:
-        self._check("write", offset, width)
+        self._check_offset("write", offset, width)
         self._check_fits(offset, width, value)
         if not self._reach("write", lambda fd: pci.write_config(fd, offset, width, value)):
             self._not_shown("write", offset, width)
-
-    def _check(self, what: str, offset: int, width: int) -> None:
-        if width > WIDEST:
-            raise RegisterError(
-                f"cannot {what} {8 * width} bits of {self._name} at {in_hex(offset)}: it is 8, 16 or 32 bits wide"
-            )
-        self._check_offset(what, offset, width)
 
     def _not_shown(self, what: str, offset: int, width: int) -> NoReturn:
         raise PrivilegeError(

@@ -114,7 +114,7 @@ class Attachment:
             call()
         except DeviceGoneError as error:
             log.debug("%s on %s: %s: %s", self.name, self.device.name, what, error)
-        except Exception:
+        except Exception:  # what the driver leaves undone is undone here, after it
             log.exception("%s on %s: %s raised; it is stopped all the same", self.name, self.device.name, what)
 
     def detach(self) -> None:

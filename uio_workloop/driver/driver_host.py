@@ -216,7 +216,7 @@ class DriverHost:
             except WorkLoopError as error:  # which has a sentence of its own
                 if device.present:
                     log.error("%s could not look at %s: %s", driver_class.__name__, device.name, error)
-            except Exception:
+            except Exception:  # this driver's own mistake: the others are asked all the same
                 if device.present:
                     log.exception("%s could not look at %s", driver_class.__name__, device.name)
         return [attachment for _, attachment in sorted(scores, key=lambda each: -each[0])]
@@ -230,7 +230,7 @@ class DriverHost:
             del self._attached[device.sys_path]
             if not isinstance(error, Exception) and not self.loop.on_thread():
                 raise  # the caller's own KeyboardInterrupt
-            self._report(device, error)
+            self._report(device, error)  # this driver's own mistake, or sys.exit() in it: the next one is tried
             return False
         if self._closed or not device.present:  # start() may have slept, and let others in
             self._stop(attachment)
@@ -264,7 +264,7 @@ class DriverHost:
         if self.on_change is not None:
             try:
                 self.on_change(self)
-            except Exception:
+            except Exception:  # whoever watches must not undo what has happened
                 log.exception("on_change of %r raised", self)
 
 

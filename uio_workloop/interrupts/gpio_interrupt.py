@@ -22,6 +22,7 @@ class GpioInterrupt:
     """
 
     trigger = Trigger.EDGE
+    masked_by_interrupt = False
 
     def __init__(self, fd: int, name: str, claim: Claim) -> None:
         self.name = name

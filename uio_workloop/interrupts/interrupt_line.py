@@ -24,8 +24,8 @@ class Trigger(enum.Enum):
 class InterruptLine(Protocol):
     """One interrupt line, claimed from its provider.
 
-    The descriptor belongs to the provider; a line only borrows it. `drain` is called on the work-loop thread with the
-    gate open, `mask` and `unmask` on any thread with the gate held.
+    The descriptor belongs to the provider; a line only borrows it. `drain` is called on the work-loop thread, and is to
+    take no gate; `mask` and `unmask` on any thread with the gate held.
 
     IOKit: the vector of an IOInterruptController, seen from its one client.
     """
@@ -41,11 +41,17 @@ class InterruptLine(Protocol):
     def lost(self) -> int:
         """Interrupts the kernel admits to having dropped, in total; never our guess."""
 
+    @property
+    def masked_by_interrupt(self) -> bool:
+        """Whether an interrupt may leave it masked, so that `unmask` has to follow each."""
+
     def fileno(self) -> int:
         """The descriptor that polls readable when there is something to drain."""
 
     def drain(self) -> int:
-        """Interrupts since the last drain, 0 if none. One system call, never blocks.
+        """Interrupts since the last drain. One system call, never blocks.
+
+        If there were none, it returns 0 or raises BlockingIOError, whichever costs the line less.
 
         Raises:
             DeviceGoneError: the device has left.
@@ -115,6 +121,7 @@ class NoLine:
     name = "no line"
     trigger = Trigger.EDGE
     lost = 0
+    masked_by_interrupt = False
 
     def fileno(self) -> int:
         return -1

@@ -25,6 +25,8 @@ class PciInterrupt(UioInterrupt):
     Source: irqhandler in drivers/uio/uio_pci_generic.c, pci_check_and_mask_intx in drivers/pci/pci.c.
     """
 
+    masked_by_interrupt = True
+
     def __init__(self, fd: int, config_fd: int, name: str, total: int, claim: Claim) -> None:
         super().__init__(fd, name, Trigger.LEVEL, total, claim)
         self._config_fd = config_fd

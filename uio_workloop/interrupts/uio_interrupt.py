@@ -25,6 +25,8 @@ class UioInterrupt:
     Source: uio_read in drivers/uio/uio.c. Once there was an interrupt, EIO from it means that the device has left.
     """
 
+    masked_by_interrupt = False
+
     def __init__(self, fd: int, name: str, trigger: Trigger, total: int, claim: Claim) -> None:
         self.name = name
         self.trigger = trigger
@@ -82,6 +84,8 @@ class MaskedUioInterrupt(UioInterrupt):
 
     Source: uio_write in drivers/uio/uio.c; EINVAL from it means that the device has left.
     """
+
+    masked_by_interrupt = True  # uio_pdrv_genirq masks at every interrupt, whatever the trigger
 
     def mask(self) -> None:
         self._reach(uio.mask, self._fd)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
+from types import CodeType
 from typing import Final
 
 from uio_workloop.errors import BadArgumentError
 
-DOES_NOTHING_WHEN_CALLED: Final = {
-    inspect.iscoroutinefunction: "an async function",
-    inspect.isgeneratorfunction: "a generator function",
-    inspect.isasyncgenfunction: "an async generator",
-}
+DOES_NOTHING_WHEN_CALLED: Final = {0x20: "a generator function", 0x80: "an async function", 0x200: "an async generator"}
+"""CO_GENERATOR, CO_COROUTINE, CO_ASYNC_GENERATOR. Source: Python's Include/cpython/code.h, as in `inspect`, which would
+take longer to load than the rest of this package that a small program needs."""
 
 
 def check_callback(fn: object, who: str, role: str) -> None:
@@ -26,8 +24,18 @@ def check_callback(fn: object, who: str, role: str) -> None:
     """
     if not callable(fn):
         raise BadArgumentError(f"{who} cannot call {fn!r}: its {role} is a function")
-    for is_one, kind in DOES_NOTHING_WHEN_CALLED.items():
-        if is_one(fn) or is_one(type(fn).__call__):  # or an object of a class that can be called
+    code = _code_of(fn)
+    for flag, kind in DOES_NOTHING_WHEN_CALLED.items():
+        if code is not None and code.co_flags & flag:
             raise BadArgumentError(
                 f"{who} cannot have {kind} as its {role}: nobody would run what {fn!r} returns; give a plain function"
             )
+
+
+def _code_of(fn: object) -> CodeType | None:
+    while hasattr(fn, "func"):  # functools.partial
+        fn = fn.func
+    if not hasattr(fn, "__code__") and not hasattr(fn, "__func__"):
+        fn = getattr(type(fn), "__call__", None)  # noqa: B004 - an object of a class that can be called
+    code = getattr(getattr(fn, "__func__", fn), "__code__", None)
+    return code if isinstance(code, CodeType) else None

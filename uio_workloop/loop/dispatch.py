@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from uio_workloop.errors import DeviceGoneError, WorkLoopError
 from uio_workloop.loop.error_rule import ErrorRule
-from uio_workloop.loop.event_chain import EventChain
+from uio_workloop.loop.event_chain import EVERYBODY, EventChain
 from uio_workloop.loop.event_source import EventSource
 from uio_workloop.loop.gate import ready_phases
 from uio_workloop.loop.poll_set import DEPARTURE, DEPARTURES_ONLY, READABLE, PollSet
@@ -17,9 +17,34 @@ from uio_workloop.loop.poll_set import DEPARTURE, DEPARTURES_ONLY, READABLE, Pol
 if TYPE_CHECKING:
     from uio_workloop.loop.work_loop import WorkLoop
 
+MOST_LOOKS: Final = 32
+"""So often a busy source is looked at before the loop asks the kernel about the others."""
+MOST_TO_SKIP: Final = 15
 MOST_LAST_VISITS: Final = 10_000  # a source that always asks for one more has to leave all the same
 
 log = logging.getLogger("uio_workloop")
+
+
+class Promise:
+    """Whether it is worth while to look at a source again, right after its action.
+
+    At high rates the next interrupt is there already, and the wait is saved. At low rates it is not, and the look is in
+    vain: then it is not tried for a while, which doubles each time.
+    """
+
+    def __init__(self) -> None:
+        self._in_vain = 0
+        self._to_skip = 0
+
+    def worthwhile(self) -> bool:
+        if self._to_skip:
+            self._to_skip -= 1
+            return False
+        return True
+
+    def kept(self, more: bool) -> None:
+        """What the look has brought."""
+        self._in_vain = self._to_skip = 0 if more else min(2 * self._in_vain + 1, MOST_TO_SKIP)
 
 
 class Dispatch:
@@ -43,6 +68,7 @@ class Dispatch:
         self._error_rule = error_rule
         self.between_ready_phases = Lock()
         """Held for a `with` block, no thread is in the ready phase."""
+        self._promise = Promise()
         self._failed: deque[tuple[EventSource, BaseException]] = deque()  # by on_ready; dealt with under the gate
 
     # Descriptors
@@ -83,8 +109,7 @@ class Dispatch:
 
     def signal_all(self) -> None:
         """Have every source visited in the next pass. Context: as `signal`."""
-        self.chain.visit_all = True
-        self.wake()
+        self.signal(EVERYBODY)
 
     def wake(self) -> None:
         """Have the loop's thread look at its queue. Context: as `signal`."""
@@ -108,27 +133,22 @@ class Dispatch:
             finally:
                 del ready_phases[me]
 
-    def collect(self, timeout: float) -> None:
-        """Wait for descriptors and look at those that are ready. Context: any thread, no gate if it may wait."""
-        events = self.poll_set.wait(timeout)
-        if events:
-            with self.between_ready_phases:
-                self._look_at_those_of(events)
-
-    def _look_at_those_of(self, events: list[tuple[int, int]]) -> None:
-        me = get_ident()
-        try:
-            ready_phases[me] = self
-            for fd, event in events:
-                source = self.chain.by_fd.get(fd)
-                if source is None:
-                    self.poll_set.acknowledge_wake(fd)
-                elif source.enabled or event & DEPARTURE:
-                    self.look(source)
-                else:  # disabled since the wait; or while somebody else had it watched as enabled
-                    self.watch(source)
-        finally:
-            del ready_phases[me]
+    def look_at_those_of(self, events: list[tuple[int, int]]) -> None:
+        """The ready phase of the sources whose descriptors are ready. Context: any thread."""
+        with self.between_ready_phases:
+            me = get_ident()
+            try:
+                ready_phases[me] = self
+                for fd, event in events:
+                    source = self.chain.by_fd.get(fd)
+                    if source is None:
+                        self.poll_set.acknowledge_wake(fd)
+                    elif source.enabled or event & DEPARTURE:
+                        self.look(source)
+                    else:  # disabled since the wait; or while somebody else had it watched as enabled
+                        self.watch(source)
+            finally:
+                del ready_phases[me]
 
     def look(self, source: EventSource) -> bool:
         """The ready phase of one source; true if it has work now. Context: ready phase."""
@@ -143,25 +163,92 @@ class Dispatch:
         self.chain.queue.add(source)
         return True
 
-    def look_again(self, served: list[EventSource]) -> bool:
-        """Look at the interrupts just served before anybody sleeps; true if there is more. Context: gate open."""
+    def look_failed(self, source: EventSource, error: BaseException) -> None:
+        """A look outside the ready phase raised; what becomes of it is decided in the next pass. Context: gate held."""
+        self._failed.append((source, error))
+        self.signal(source)
+
+    def serve_all(self, events: list[tuple[int, int]]) -> None:
+        """Both phases, one after the other, and again before anybody sleeps. Context: the loop's thread, gate open."""
+        self.look_at_those_of(events)
+        served = self.serve()
+        if self._promise.worthwhile():
+            self._promise.kept(more := self._look_again(served))
+            looks = 0
+            while more and (looks := looks + 1) < MOST_LOOKS:
+                more = self._look_again(self.serve())
+            self.serve()
+
+    def _look_again(self, served: list[EventSource]) -> bool:
+        """Look at the interrupts just served; true if there is more."""
         found = False
         with self.between_ready_phases:
             me = get_ident()
             try:
                 ready_phases[me] = self
                 for source in served:
-                    if source.is_interrupt and source.enabled and source.work_loop is self._work_loop:
+                    if (
+                        source.is_interrupt
+                        and source.enabled
+                        and source.work_loop is self._work_loop
+                        and not source.direct
+                    ):
                         found = self.look(source) or found
             finally:
                 del ready_phases[me]
         return found
 
+    # The short way
+
+    def serve_directly(self, events: list[tuple[int, int]]) -> bool:
+        """Both phases at once, under one hold of the gate; false if that cannot be, and nothing was done.
+
+        It can be if no source that is ready runs code of others in its ready phase: then nobody can tell. Not even a
+        thread that holds the gate: interrupts stay in the kernel until it lets go. Who asks for the gate meanwhile, or
+        signals a source, ends it.
+
+        Context: the loop's thread, gate open.
+        """
+        chain, gate, ready = self.chain, self._gate, []
+        by_fd = chain.by_fd
+        for fd, event in events:
+            source = by_fd.get(fd)
+            if source is None or not source.direct or event != READABLE:
+                return False
+            ready.append(source)
+        if not ready or chain.queue or chain.riders:
+            return False
+        if not gate.take_if_free():
+            gate.enter(can_fail=False)
+        self.serving = ready
+        try:
+            if len(ready) > 1:
+                for source in chain.in_order(ready):
+                    self._serve_once(source)
+            elif ready[0].is_interrupt and self._promise.worthwhile():
+                self._promise.kept(self._serve_once(ready[0], MOST_LOOKS) > 1)
+            else:
+                self._serve_once(ready[0])
+        finally:
+            gate.let_go()
+        return True
+
+    def _serve_once(self, source: EventSource, most: int = 1) -> int:
+        if not source._enabled or source._work_loop is not self._work_loop:  # since the wait, or by an earlier action
+            return most
+        try:
+            return source.look_and_deliver(self.chain.queue, self._gate.waiting, most)
+        except BaseException as error:  # a broken action breaks itself, not the loop, even with sys.exit()
+            self._error_rule.apply(source, error)
+            if source.enabled and source.work_loop is not None:  # its action may have moved it to another loop
+                source.work_loop.dispatch.signal(source)
+            return most
+
     # The pass
 
     def serve(self) -> list[EventSource]:
         """One pass over the sources with work, gate held throughout; returns them. Context: any thread."""
-        if not self.chain.has_work:  # a wake-up whose work is done already
+        if not self.chain.queue:  # a wake-up whose work is done already
             return []
         with self._gate.surely:
             if self._work_loop.closed:

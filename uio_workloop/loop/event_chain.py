@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Final
 
 from uio_workloop.loop.event_source import EventSource
+
+EVERYBODY: Final = EventSource(name="everybody")
+"""In the queue it stands for all sources there are."""
 
 
 class EventChain:
@@ -21,8 +25,6 @@ class EventChain:
         """Who is to be visited in the next pass; a set, so that a source that signals a million times is in it once."""
         self.riders: set[EventSource] = set()
         """Who wants to be looked at in every pass, whatever brought that about; alone they bring none about."""
-        self.visit_all = False
-        """Everybody is to be visited, whether queued or not."""
 
     def __iter__(self) -> Iterator[EventSource]:
         return iter(tuple(self._positions))
@@ -32,10 +34,6 @@ class EventChain:
 
     def __contains__(self, source: object) -> bool:
         return source in self._positions
-
-    @property
-    def has_work(self) -> bool:
-        return bool(self.queue) or self.visit_all
 
     def append(self, source: EventSource) -> None:
         self._positions[source] = self._next_position
@@ -48,8 +46,8 @@ class EventChain:
     def take_work(self) -> list[EventSource]:
         """Empty the queue: whoever is in it and still on the chain, each once, in chain order."""
         queue = self.queue
-        if self.visit_all:
-            self.visit_all = False
+        if EVERYBODY in queue:
+            queue.discard(EVERYBODY)
             queue.update(self._positions)
         if self.riders:
             queue.update(self.riders)
@@ -58,7 +56,12 @@ class EventChain:
             source = queue.pop()
             return [source] if source in positions else []
         batch = [queue.pop() for _ in range(len(queue))]  # one by one: others may be adding
-        return sorted((source for source in batch if source in positions), key=positions.__getitem__)
+        return self.in_order(batch)
+
+    def in_order(self, sources: Iterable[EventSource]) -> list[EventSource]:
+        """Those of the sources that are on the chain, in its order."""
+        positions = self._positions
+        return sorted((source for source in sources if source in positions), key=positions.__getitem__)
 
     def clear(self) -> None:
         self._positions.clear()

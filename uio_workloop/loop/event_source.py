@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from threading import RLock
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -34,7 +34,16 @@ class EventSource:
     """
 
     is_interrupt: ClassVar[bool] = False
+    direct = False
+    """`look_and_deliver` does for it what `on_ready` and `check_for_work` do, and no code of others would notice."""
     on_terminated: Callable[[Any], object] | None = None
+    refcon: object = None
+
+    # Here until they are needed, as in subclasses: with more than 30 attributes of its own an object takes twice the
+    # memory, and longer to reach any of them.
+    _termination: WorkLoopError | None = None
+    _errors = 0
+    _errors_in_a_row = 0
 
     def __init__(
         self, action: Callable[..., object] | None = None, *, owner: object = None, name: str | None = None
@@ -42,16 +51,12 @@ class EventSource:
         if action is not None:
             check_callback(action, name or type(self).__name__, "action")
         self.owner = owner
-        self.refcon: object = None
         self._action = action
         self._name = name or type(self).__name__
         self._work_loop: WorkLoop | None = None
         self._attachment = RLock()  # held while a source that is on no loop has to stay on none; inside the gate
         self._enabled = True
         self._closed = False
-        self._termination: WorkLoopError | None = None
-        self._errors = 0
-        self._errors_in_a_row = 0
 
     def __repr__(self) -> str:
         state = "closed" if self._closed else "enabled" if self.enabled else "disabled"
@@ -126,7 +131,7 @@ class EventSource:
                 self._enabled = was_enabled
                 raise
             loop.dispatch.watch(self)
-            loop.dispatch.signal(self)
+            self.ask_for_visit(loop)
 
     def disable(self) -> None:
         """Silence the source: once this returns, its action does not begin until `enable()`.
@@ -146,6 +151,8 @@ class EventSource:
         self._enabled = False
         self._disarm()
         loop.dispatch.watch(self)
+        if self.direct:
+            loop.dispatch.chain.queue.add(self)  # ends a look_and_deliver that is under way
 
     def signal_work_available(self) -> None:
         """Have `check_for_work` called in the next pass.
@@ -205,6 +212,19 @@ class EventSource:
         """
         return False
 
+    def look_and_deliver(self, queue: Collection[object], waiting: Collection[object], most: int) -> int:
+        """Drain the descriptor and call the action, in one, and again, while there is more; returns how often.
+
+        For sources whose `direct` is true. An exception of the action goes through; the loop deals with it.
+
+        Args:
+            queue, waiting: who else wants something of the loop, or its gate; once there is somebody, it ends.
+            most: how often at most.
+
+        Context: work-loop thread, gate held, enabled.
+        """
+        raise NotImplementedError
+
     def set_work_loop(self, work_loop: WorkLoop | None) -> None:
         """Called by the loop that takes the source in, and with None when it goes; call the base class's.
 
@@ -243,6 +263,10 @@ class EventSource:
 
     # For the loop
 
+    def ask_for_visit(self, loop: WorkLoop) -> None:
+        """It has been added or enabled: have what it has pending looked at. Context: gate held."""
+        loop.dispatch.signal(self)
+
     def terminate(self, reason: WorkLoopError) -> None:
         """The device has left: close the source for good and tell `on_terminated`.
 
@@ -276,9 +300,15 @@ class EventSource:
         self._errors_in_a_row += 1
         return self._errors_in_a_row
 
-    @contextmanager
-    def _gate(self) -> Iterator[WorkLoop | None]:
+    def _gate(self) -> AbstractContextManager[WorkLoop | None]:
         """For a `with` block stay on the loop, whose gate is held, or on none."""
+        loop = self._work_loop
+        if loop is not None and loop.gate.held:  # an action: who holds the gate already need not take it once more
+            return nullcontext(loop)
+        return self._gate_taken()
+
+    @contextmanager
+    def _gate_taken(self) -> Iterator[WorkLoop | None]:
         while True:
             loop = self._work_loop
             if loop is not None:

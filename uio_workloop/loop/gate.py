@@ -22,13 +22,14 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from itertools import islice
 from threading import get_ident
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn, TypeVar
 
 from uio_workloop.clock import Deadline, monotonic_ns
 from uio_workloop.errors import (
+    AbortedError,
     BadArgumentError,
     DeadlineExceededError,
     DeadlockError,
@@ -40,6 +41,8 @@ from uio_workloop.errors import (
 from uio_workloop.loop import deadlock
 from uio_workloop.loop.hold_time import HoldTimeRule
 from uio_workloop.loop.sleepers import Sleeper, Sleepers, WaitResult, locked
+
+T = TypeVar("T")
 
 NOBODY: Final = 0  # no thread has this identity
 FOREVER: Final = -1.0  # what Lock.acquire calls it, and epoll
@@ -66,25 +69,7 @@ def _check_deadline(deadline: object) -> None:
         )
 
 
-class _Scope:
-    """A `with` block under the gate."""
-
-    _gate: Gate
-    _raises: bool
-
-    def __exit__(self, kind: object = None, error: object = None, traceback: object = None) -> None:
-        gate = self._gate
-        depth = gate.depth - 1  # before any call, at which a signal may come in
-        try:
-            gate.leave(depth, raises=self._raises and kind is None)
-        except (GateNotHeldError, HoldTimeError):
-            raise
-        except BaseException:  # of a signal handler: the gate may not have been let go yet
-            gate.leave(depth, raises=False, again=True)
-            raise
-
-
-class Hold(_Scope):
+class Hold:
     """A `with` block under the gate, taken or left in some particular way; it can be used again and again."""
 
     def __init__(
@@ -105,8 +90,19 @@ class Hold(_Scope):
     def __enter__(self) -> None:
         self._gate.enter(self._deadline, wait=self._wait, can_fail=self._can_fail)
 
+    def __exit__(self, kind: object = None, error: object = None, traceback: object = None) -> None:
+        gate = self._gate
+        depth = gate.depth - 1  # before any call, at which a signal may come in
+        try:
+            gate.leave(depth, raises=self._raises and kind is None)
+        except (GateNotHeldError, HoldTimeError):
+            raise
+        except BaseException:  # of a signal handler: the gate may not have been let go yet
+            gate.leave(depth, raises=False, again=True)
+            raise
 
-class Gate(_Scope):
+
+class Gate:
     """A recursive, first-come-first-served lock on which a holder can sleep.
 
     `with gate:` holds it. What runs under it never overlaps with anything else that does. A thread that already holds
@@ -125,12 +121,13 @@ class Gate(_Scope):
         self.name = name
         self.depth = 0
         """How often the holder has taken it."""
-        self._gate = self
-        self._raises = True
         self._holder: dict[int, int] = {}
-        self._queue: deque[_Ticket] = deque()
+        self.waiting: deque[_Ticket] = deque()
+        """Who queues for it."""
         self._sleepers = Sleepers()
         self._interrupted = False
+        self.shut = False
+        """The loop is closed: who still gets the gate has come too late."""
         self._hold_time: HoldTimeRule | None = None
         self._taken_ns = 0  # kept while there is a rule about it
         self.own = Hold(self, raises=False)
@@ -143,7 +140,7 @@ class Gate(_Scope):
         if not self.held:
             self._holder.clear()
             self.depth = 0
-        self._queue.clear()
+        self.waiting.clear()
         self._sleepers.clear()
         ready_phases.clear()
         deadlock.reset()
@@ -170,8 +167,74 @@ class Gate(_Scope):
     # Taking it and letting go
 
     def __enter__(self) -> Gate:
+        me = get_ident()
+        try:  # the common case, in few steps
+            if self._hold_time is None and me not in ready_phases and self._holder.setdefault(GATE, me) == me:
+                self.depth += 1
+                return self
+        except BaseException:  # of a signal handler, which came as we had just taken it
+            self._undo_entry(me)
+            raise
         self.enter()
         return self
+
+    def __exit__(self, kind: object = None, error: object = None, traceback: object = None) -> None:
+        depth = self.depth - 1  # before any call, at which a signal may come in
+        try:
+            if depth or self.waiting or self._hold_time is not None or self._holder.get(GATE) != get_ident():
+                self.leave(depth, raises=kind is None)
+            else:
+                self.depth = 0
+                del self._holder[GATE]
+                if self.waiting:
+                    self._pass_on(get_ident())
+        except (GateNotHeldError, HoldTimeError):
+            raise
+        except BaseException:  # of a signal handler: the gate may not have been let go yet
+            self.leave(depth, raises=False, again=True)
+            raise
+
+    def call(self, fn: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> T:
+        """`fn(*args, **kwargs)` with the gate held: `with gate:`, in one piece for the sake of speed.
+
+        Context: any thread; takes the gate.
+        Raises:
+            AbortedError: the gate has been shut; `fn` was not called.
+        """
+        me = get_ident()
+        if me in ready_phases:
+            self._refuse()
+        holder, taken = self._holder, False
+        try:
+            if self._hold_time is None and holder.setdefault(GATE, me) == me and not self.depth:
+                taken, self.depth = True, 1
+                if self.shut:
+                    self.check_open()
+                return fn(*args, **kwargs)
+        finally:
+            if not taken:
+                self._undo_entry(me)
+            elif self.depth != 1 or self.waiting or self._hold_time is not None:
+                self.__exit__(BaseException)  # it may be on its way: a hold that was too long is not to replace it
+            else:  # no call in here, at which a signal could come in
+                self.depth = 0
+                del holder[GATE]
+                if self.waiting:
+                    self._pass_on(me)
+        with self:
+            self.check_open()
+            return fn(*args, **kwargs)
+
+    def check_open(self) -> None:
+        """Refuse a caller who got the gate when its loop was closed. Context: gate held.
+
+        Raises:
+            AbortedError: the gate has been shut.
+        """
+        if self.shut:
+            raise AbortedError(
+                f"work loop {self.name!r} was closed while the caller waited for its gate; make a new one"
+            )
 
     def attempt(self) -> Hold:
         """Hold the gate for a `with` block if that needs no waiting.
@@ -209,9 +272,33 @@ class Gate(_Scope):
                 self._taken_ns = monotonic_ns()
             self.depth += 1
         except BaseException:  # of a signal handler, too: nobody would let go of what was taken just before
-            if self.depth == 0 and self._holder.get(GATE) == me:
-                self._pass_on(me)
+            self._undo_entry(me)
             raise
+
+    def _undo_entry(self, me: int) -> None:
+        """Let go of a gate that was taken, but not entered."""
+        if self.depth == 0 and self._holder.get(GATE) == me:
+            self._pass_on(me)
+
+    def take_if_free(self) -> bool:
+        """Take the gate if that takes no thought: nobody has it, and nobody asks for how long.
+
+        Context: the loop's thread, where no signal handler runs, gate open.
+        """
+        if self._hold_time is not None or self.depth or self._holder.setdefault(GATE, me := get_ident()) != me:
+            return False
+        self.depth = 1
+        return True
+
+    def let_go(self) -> None:
+        """Undo `take_if_free`, or the outermost `enter`; a hold that was too long is logged. Context: as there."""
+        if self.waiting or self._hold_time is not None:
+            self.leave(0, raises=False)
+        else:
+            self.depth = 0
+            del self._holder[GATE]
+            if self.waiting:
+                self._pass_on(get_ident())
 
     def leave(self, depth: int, *, raises: bool, again: bool = False) -> None:
         """Go on holding the gate `depth` times, 0 being not at all. `with` is the way to do it.
@@ -223,6 +310,8 @@ class Gate(_Scope):
         me = get_ident()
         if self._holder.get(GATE) != me:
             if again:
+                if self.waiting:  # let go of, and the oldest in the queue not told
+                    self._pass_on(me)
                 return
             self.check_held("opening the gate")
         self.depth = depth
@@ -245,8 +334,8 @@ class Gate(_Scope):
     def _queue_up(self, me: int, deadline: Deadline | None, *, can_fail: bool) -> None:
         ticket = _Ticket()
         try:
-            self._queue.append(ticket)
-            if self._holder.setdefault(GATE, me) == me and ticket in self._queue:
+            self.waiting.append(ticket)
+            if self._holder.setdefault(GATE, me) == me and ticket in self.waiting:
                 self._pass_on(me)  # opened since: to the oldest ticket, perhaps ours; else it was given to us already
             if deadline is None:
                 deadlock.wait(self, ticket, can_fail=can_fail)
@@ -268,7 +357,7 @@ class Gate(_Scope):
     def withdraw(self, ticket: _Ticket) -> bool:
         """Take a ticket out of the queue; false if it has been given the gate."""
         try:
-            self._queue.remove(ticket)
+            self.waiting.remove(ticket)
         except ValueError:
             return False
         return True
@@ -283,9 +372,11 @@ class Gate(_Scope):
             try:
                 while given is None and not done:
                     if self._holder.get(GATE) != me:  # let go of; who queued just before that has not seen it
-                        done = not self._queue or self._holder.setdefault(GATE, me) != me
-                    elif self._queue and not oldest:
-                        oldest.extend(islice(iter(self._queue.popleft, None), 1))  # one call, or a ticket could be lost
+                        done = not self.waiting or self._holder.setdefault(GATE, me) != me
+                    elif self.waiting and not oldest:
+                        oldest.extend(
+                            islice(iter(self.waiting.popleft, None), 1)
+                        )  # one call, or a ticket could be lost
                     elif oldest:
                         given = oldest[0]
                         self._holder[GATE] = given.thread

@@ -22,9 +22,9 @@ import signal
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from threading import Thread, get_ident
-from typing import Final, ParamSpec, TypeVar
+from typing import Final, NoReturn, ParamSpec, TypeVar
 
-from uio_workloop.errors import AbortedError, BadArgumentError, ClosedError, NotAttachedError, UsageError
+from uio_workloop.errors import BadArgumentError, ClosedError, NotAttachedError, UsageError
 from uio_workloop.loop import deadlock, lifetime
 from uio_workloop.loop.dispatch import Dispatch
 from uio_workloop.loop.error_rule import ErrorHandler, ErrorRule
@@ -36,8 +36,6 @@ from uio_workloop.loop.thread_setup import ThreadSetup
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-LOOK_AGAIN_ROUNDS: Final = 16
 
 
 class WorkLoop:
@@ -156,7 +154,7 @@ class WorkLoop:
             if not self._named and source.owner is not None:
                 self._named = True
                 self.name = self.gate.name = self._thread.name = type(source.owner).__name__
-            self.dispatch.signal(source)
+            source.ask_for_visit(self)
 
     def remove_event_source(self, source: EventSource) -> None:
         """Disable a source and take it off the chain; once this returns its action is not called any more.
@@ -238,12 +236,9 @@ class WorkLoop:
             AbortedError: the loop was closed while the caller waited for the gate; `fn` was not called.
         IOKit: runAction.
         """
-        self._check_open("run an action")
-        if not callable(fn):
-            raise BadArgumentError(f"work loop {self.name!r} cannot run {fn!r}: it is not callable")
-        with self.gate:
-            self._check_still_open()
-            return fn(*args, **kwargs)
+        if self._closing or not callable(fn):
+            self._refuse_action("run", fn)
+        return self.gate.call(fn, args, kwargs)
 
     def attempt_action(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Like `run_action`, but never waits.
@@ -256,12 +251,15 @@ class WorkLoop:
             AbortedError: it was closed in the same instant; `fn` was not called.
         IOKit: IOCommandGate::attemptAction.
         """
-        self._check_open("attempt an action")
-        if not callable(fn):
-            raise BadArgumentError(f"work loop {self.name!r} cannot attempt {fn!r}: it is not callable")
+        if self._closing or not callable(fn):
+            self._refuse_action("attempt", fn)
         with self.gate.attempt():
-            self._check_still_open()
+            self.gate.check_open()
             return fn(*args, **kwargs)
+
+    def _refuse_action(self, verb: str, fn: object) -> NoReturn:
+        self._check_open(f"{verb} an action")
+        raise BadArgumentError(f"work loop {self.name!r} cannot {verb} {fn!r}: it is not callable")
 
     def signal_work_available(self) -> None:
         """Have every source visited in the next pass. A source that knows it has work signals for itself, cheaper.
@@ -283,10 +281,10 @@ class WorkLoop:
             if self._closing:
                 return False
             try:
-                self.dispatch.collect(0)
+                self.dispatch.look_at_those_of(self.dispatch.poll_set.wait(0))
                 self.dispatch.serve()
             finally:
-                if self._chain.has_work:
+                if self._chain.queue:
                     self.dispatch.wake()
             return not self._closing
 
@@ -319,19 +317,17 @@ class WorkLoop:
     def _thread_main(self) -> None:
         """IOKit: threadMain."""
         self._thread_id = get_ident()
-        dispatch, chain = self.dispatch, self._chain
+        dispatch, queue = self.dispatch, self._chain.queue
+        wait = dispatch.poll_set.wait
         try:
             if self._setup is not None and not self._setup.run():
                 return
             while not self._closing:
                 dispatch.will_look = False  # from here on a finalizer on this very thread has to wake it
-                dispatch.collect(0 if chain.has_work else FOREVER)
+                events = wait(0 if queue else FOREVER)
                 dispatch.will_look = True
-                served = dispatch.serve()
-                for _ in range(LOOK_AGAIN_ROUNDS):
-                    if not dispatch.look_again(served):
-                        break
-                    served = dispatch.serve()
+                if not dispatch.serve_directly(events):
+                    dispatch.serve_all(events)
         finally:
             with self.gate.surely:  # whoever is closing the loop is still taking sources off the poll set
                 self._shut()
@@ -341,12 +337,6 @@ class WorkLoop:
     def _check_open(self, operation: str) -> None:
         if self._closing:
             raise ClosedError(f"cannot {operation}: work loop {self.name!r} is closed; make a new one")
-
-    def _check_still_open(self) -> None:
-        if self._closing:
-            raise AbortedError(
-                f"work loop {self.name!r} was closed while the caller waited for its gate; make a new one"
-            )
 
     # The end
 
@@ -370,7 +360,7 @@ class WorkLoop:
         """What of closing is done under the gate, once."""
         if self._closing:
             return
-        self._closing = True
+        self._closing = self.gate.shut = True
         with ExitStack() as closed_in_reverse:
             for source in self.event_sources:
                 closed_in_reverse.callback(source.close)
@@ -388,6 +378,6 @@ class WorkLoop:
 
     def abandon(self) -> None:
         """In the child of a fork: close the descriptors that came along; devices and lines belong to the parent."""
-        self._closing = True
+        self._closing = self.gate.shut = True
         self.gate.reset()
         self.dispatch.abandon()

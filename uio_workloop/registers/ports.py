@@ -6,19 +6,13 @@ Source: drivers/pci/pci-sysfs.c, pci_resource_io.
 from __future__ import annotations
 
 import errno
-import os
-import threading
-from typing import NoReturn
 
 from uio_workloop._linux import pci
-from uio_workloop.errors import DeviceError, DeviceGoneError, PrivilegeError, RegisterError, WorkLoopError
-from uio_workloop.registers.space import ByteOrder, RegisterSpace, Why, in_hex
-
-WIDEST = 4  # bytes; processors have no wider port access
-NO_FILE = -1
+from uio_workloop.errors import DeviceError, DeviceGoneError, PrivilegeError, WorkLoopError
+from uio_workloop.registers.file_registers import FileRegisters
 
 
-class PortRegisters(RegisterSpace):
+class PortRegisters(FileRegisters):
     """A region of I/O ports, little endian; 8, 16 and 32 bits wide.
 
     Args:
@@ -30,25 +24,10 @@ class PortRegisters(RegisterSpace):
         PrivilegeError: the kernel is locked down.
     """
 
-    def __init__(self, fd: int, name: str, size: int) -> None:
-        super().__init__(name, size)
-        self._fd = fd
-        self._why: Why | None = None
-        # Closing the descriptor waits for the access that uses it: its number may be another file's a moment later.
-        # Recursive, because a signal's handler may come in between.
-        self._lock = threading.RLock()
-
-    @property
-    def byte_order(self) -> ByteOrder:
-        return "little"
-
-    @property
-    def unusable(self) -> bool:
-        return self._why is not None
+    _they_are = "I/O ports are"
 
     def _load(self, offset: int, width: int) -> int:
-        if width > WIDEST or not isinstance(offset, int) or offset % width or not 0 <= offset <= self._size - width:
-            self._refuse_access("read", offset, width)
+        self._check_offset("read", offset, width)
         try:
             with self._lock:
                 return pci.read_port(self._fd, offset, width)
@@ -56,8 +35,7 @@ class PortRegisters(RegisterSpace):
             raise self._translated("read", offset, width, error) from error
 
     def _store(self, offset: int, width: int, value: int) -> None:
-        if width > WIDEST or not isinstance(offset, int) or offset % width or not 0 <= offset <= self._size - width:
-            self._refuse_access("write", offset, width)
+        self._check_offset("write", offset, width)
         if not isinstance(value, int) or value < 0 or value >> 8 * width:
             raise self._misfit(offset, width, value)
         try:
@@ -67,8 +45,7 @@ class PortRegisters(RegisterSpace):
             raise self._translated("write", offset, width, error) from error
 
     def read8_repeatedly(self, offset: int, count: int) -> bytes:
-        if not isinstance(offset, int) or not 0 <= offset < self._size:
-            self._refuse("read", offset, 1)
+        self._check_offset("read", offset, 1)
         try:
             with self._lock:
                 return pci.read_port_repeatedly(self._fd, offset, count)
@@ -76,21 +53,12 @@ class PortRegisters(RegisterSpace):
             raise self._translated("read", offset, 1, error) from error
 
     def write8_repeatedly(self, offset: int, data: bytes) -> None:
-        if not isinstance(offset, int) or not 0 <= offset < self._size:
-            self._refuse("write", offset, 1)
+        self._check_offset("write", offset, 1)
         try:
             with self._lock:
                 pci.write_port_repeatedly(self._fd, offset, data)
         except OSError as error:
             raise self._translated("write", offset, 1, error) from error
-
-    def _refuse_access(self, what: str, offset: int, width: int) -> NoReturn:
-        if width > WIDEST:
-            raise RegisterError(
-                f"cannot {what} {8 * width} bits of {self._name} at {in_hex(offset)}: "
-                "I/O ports are 8, 16 or 32 bits wide"
-            )
-        self._refuse(what, offset, width)
 
     def _translated(self, what: str, offset: int, width: int, error: OSError) -> WorkLoopError:
         if self._why is not None:  # the descriptor is none any more
@@ -105,11 +73,3 @@ class PortRegisters(RegisterSpace):
                 path=self._name,
             )
         return DeviceError(f"{attempt}: {error.strerror}", code=error.errno, path=self._name)
-
-    def invalidate(self, why: Why) -> None:
-        """See `RegisterSpace.invalidate`; the descriptor goes."""
-        with self._lock:
-            if self._why is None:
-                self._why = why
-                fd, self._fd = self._fd, NO_FILE
-                os.close(fd)

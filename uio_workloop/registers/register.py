@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from enum import Enum
+from functools import cached_property
 from typing import Any, Generic, Literal, Never, Protocol, Self, TypeVar, overload
 
 from uio_workloop.errors import RegisterError
 from uio_workloop.registers.space import RegisterSpace, in_hex
 
 Access = Literal["rw", "ro", "wo", "w1c"]  # w1c: writing a 1 clears the bit, writing a 0 leaves it
+
+MOST_KNOWN = 256  # of a field's members; an IntFlag can have as many as there are numbers
 
 T = TypeVar("T", bound=int)  # int, bool, or an IntEnum or IntFlag
 
@@ -17,6 +22,8 @@ class Block(Protocol):
 
     _space: RegisterSpace
     _offset: int
+    _readers: dict[Register, Callable[[], int]]
+    _writers: dict[Register, Callable[[int], None]]
 
     def _label(self, register: Register) -> str: ...
 
@@ -69,14 +76,34 @@ class Register:
     def __get__(self, block: Block | None, owner: type) -> int | Self:
         if block is None:
             return self
-        if self.access == "wo":
-            raise RegisterError(f"cannot read {block._label(self)}: it is write-only; keep what you wrote")
-        return block._space._load(block._offset + self.offset, self.width // 8)
+        try:
+            read = block._readers[self]
+        except KeyError:
+            read = self._reader(block)
+        return read()
 
     def __set__(self, block: Block, value: int) -> None:
+        try:
+            write = block._writers[self]
+        except KeyError:
+            write = self._writer(block)
+        write(value)
+
+    def _reader(self, block: Block) -> Callable[[], int]:
+        """What reads this register, bound at its first use."""
+        if self.access == "wo":
+            raise RegisterError(f"cannot read {block._label(self)}: it is write-only; keep what you wrote") from None
+        read = block._readers[self] = block._space.reader(block._offset + self.offset, width=self.width)
+        return read
+
+    def _writer(self, block: Block) -> Callable[[int], None]:
+        """What writes this register, bound at its first use."""
         if self.access == "ro":
-            raise RegisterError(f'cannot write {block._label(self)}: it is read-only; if it is not, declare it "rw"')
-        block._space._store(block._offset + self.offset, self.width // 8, value)
+            raise RegisterError(
+                f'cannot write {block._label(self)}: it is read-only; if it is not, declare it "rw"'
+            ) from None
+        write = block._writers[self] = block._space.writer(block._offset + self.offset, width=self.width)
+        return write
 
 
 class Field(Generic[T]):
@@ -97,8 +124,10 @@ class Field(Generic[T]):
         self.kind = kind
         self.access: Access = access or register.access
         self.name = ""
+        self._plain = kind is int
+        self._known: dict[int, T] = {}  # members met so far: asking an enumeration takes long
 
-    @property
+    @cached_property
     def mask(self) -> int:
         """The field's bits, set."""
         return ((1 << self.high - self.low + 1) - 1) << self.low
@@ -110,13 +139,24 @@ class Field(Generic[T]):
             RegisterError: the field's enumeration has no such member.
         """
         number = (word & self.mask) >> self.low
+        if self._plain:
+            return number  # type: ignore[return-value]  # T is int
         try:
-            return self.kind(number)
+            return self._known[number]
+        except KeyError:
+            return self._value(number)
+
+    def _value(self, number: int) -> T:
+        try:
+            value = self.kind(number)
         except ValueError:
             raise RegisterError(
                 f"field {self.name} holds {number:#x}, which no {self.kind.__name__} is; add that member, or read the "
                 "register and look at the bits"
             ) from None
+        if self.kind is bool or (issubclass(self.kind, Enum) and len(self._known) < MOST_KNOWN):
+            self._known[number] = value
+        return value
 
     def place(self, value: T) -> int:
         """`value` at the field's place, every other bit 0: add up with `|` what a register is to be assigned.
@@ -142,7 +182,12 @@ class Field(Generic[T]):
     def __get__(self, block: Block | None, owner: type) -> T | Self:
         if block is None:
             return self
-        return self.of(self.register.__get__(block, owner))
+        register = self.register
+        try:
+            word = block._readers[register]()
+        except KeyError:
+            word = register.__get__(block, owner)
+        return self.of(word)
 
     def __set__(self, block: Block, value: Never) -> None:
         way_out = f"clear(...{self.name})" if self.access == "w1c" else f"modify({self.name}=...)"

@@ -17,7 +17,7 @@ made.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, ClassVar, TypeVar
 
@@ -57,7 +57,7 @@ class RegisterBlock(metaclass=_WithoutOtherAttributes):
         RegisterError: `space` is too small, or `offset` misaligns a register.
     """
 
-    __slots__ = ("_offset", "_space")
+    __slots__ = ("_offset", "_readers", "_space", "_writers")
 
     size: ClassVar[int] = 0
     _fields: ClassVar[Mapping[str, Field[Any]]] = MappingProxyType({})
@@ -94,6 +94,8 @@ class RegisterBlock(metaclass=_WithoutOtherAttributes):
             )
         self._space = space
         self._offset = offset
+        self._readers: dict[Register, Callable[[], int]] = {}
+        self._writers: dict[Register, Callable[[int], None]] = {}
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} at {self._offset:#x} of {self._space!r}>"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from functools import partial
+from itertools import islice
 from typing import Literal, NoReturn
 
 from uio_workloop.clock import MILLISECOND_NS, SECOND_NS, Deadline, monotonic_ns
@@ -94,12 +96,32 @@ class RegisterSpace(ABC):
             DeviceGoneError: it left meanwhile; what was read before is lost with it.
         IOKit: none; Linux has ioread8_rep.
         """
-        return bytes([self._load(offset, 1) for _ in range(count)])
+        return bytes(islice(iter(self.reader(offset, width=8), None), count))
 
     def write8_repeatedly(self, offset: int, data: bytes) -> None:
         """Write these bytes to one register, one access each: fill a FIFO. See `read8_repeatedly`."""
+        write = self.writer(offset, width=8)
         for byte in data:
-            self._store(offset, 1, byte)
+            write(byte)
+
+    def reader(self, offset: int, *, width: int = 32) -> Callable[[], int]:
+        """A function that reads one register: bound once, when a driver starts, for what its actions read often.
+
+        The offset is checked here and not at every call; in memory a call costs little more than an index.
+
+        Args:
+            width: of the register, in bits.
+
+        Raises (the function): as every access.
+        IOKit: none; Linux has regmap fields.
+        """
+        self._check_register("read", offset, width)
+        return partial(self._load, offset, width // 8)
+
+    def writer(self, offset: int, *, width: int = 32) -> Callable[[int], None]:
+        """A function that writes one register; the value is checked at every call. See `reader`."""
+        self._check_register("write", offset, width)
+        return partial(self._store, offset, width // 8)
 
     def wait_until(self, offset: int, mask: int, value: int, timeout_ns: int, *, width: int = 32) -> int:
         """Read a register until its bits under `mask` are `value`; returns what was read then.
@@ -122,8 +144,7 @@ class RegisterSpace(ABC):
 
     def _wait(self, label: str, offset: int, mask: int, value: int, timeout_ns: int, width: int) -> int:
         """See `wait_until`; `label` is what messages call the register."""
-        if type(width) is not int or width not in WIDTHS:
-            raise RegisterError(f"cannot wait for {label}: it cannot be {width!r} bits wide, only 8, 16, 32 or 64")
+        _check_width(f"wait for {label}", width)
         if not isinstance(timeout_ns, int) or timeout_ns < 0:  # not a number would never be over
             raise BadArgumentError(
                 f"cannot wait {timeout_ns!r} ns for {label}: a timeout is a whole number of nanoseconds, 0 or more"
@@ -211,9 +232,19 @@ class RegisterSpace(ABC):
         if not isinstance(offset, int) or offset % width or not 0 <= offset <= self._size - width:
             self._refuse(what, offset, width)
 
+    def _check_register(self, what: str, offset: int, width: int) -> None:
+        """Refuse what is no register here; the width in bits."""
+        _check_width(f"{what} {self._name} at {in_hex(offset)}", width)
+        self._check_offset(what, offset, width // 8)
+
     def _check_fits(self, offset: int, width: int, value: int) -> None:
         if not isinstance(value, int) or value < 0 or value >> 8 * width:
             raise self._misfit(offset, width, value)
+
+
+def _check_width(attempt: str, width: int) -> None:
+    if type(width) is not int or width not in WIDTHS:
+        raise RegisterError(f"cannot {attempt}: it cannot be {width!r} bits wide, only 8, 16, 32 or 64")
 
 
 def in_hex(number: object) -> str:
@@ -246,6 +277,9 @@ class SwappedRegisters(RegisterSpace):
 
     def invalidate(self, why: Why) -> None:
         self._underlying.invalidate(why)
+
+    def _check_offset(self, what: str, offset: int, width: int) -> None:
+        self._underlying._check_offset(what, offset, width)
 
     def _load(self, offset: int, width: int) -> int:
         return _swapped(self._underlying._load(offset, width), width)

@@ -4,8 +4,11 @@ Theory of operation
 -------------------
 Two stages, as in IOKit. The primary stage runs in the ready phase, or wherever software triggers the source: it notes
 in `_occurred` how many interrupts came, which is one atomic append and so needs no lock, not even against a signal
-handler. The secondary stage runs under the gate: it adds what occurred to `_produced`, gives the action the difference
-to `_consumed`, and moves that when the action is done. Both are Python integers and never wrap.
+handler. The secondary stage runs under the gate: it moves what has occurred to `_backlog`, from there to `_in_action`,
+while the action runs, and to `_delivered` when that is done. These are Python integers and never wrap.
+
+A source that has neither filter nor overridden hooks needs no ready phase of its own: `look_and_deliver` is both stages
+in one, and says the same to whoever asks. That is the hot path.
 
 When to unmask is decided by the trigger:
 
@@ -22,8 +25,7 @@ user disabled is never unmasked behind his back.
 from __future__ import annotations
 
 import operator
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import Any, ClassVar, Self
 
@@ -67,6 +69,13 @@ class InterruptEventSource(EventSource):
 
     is_interrupt: ClassVar[bool] = True
 
+    _rejected = 0
+    _explicit_disable = False
+    _opened_early = False  # by an enable() inside the action
+    _stamping = False
+    _timestamp_ns = 0
+    _warmer: CpuWarmer | None = None
+
     def __init__(
         self,
         provider: InterruptProvider | None,
@@ -83,18 +92,14 @@ class InterruptEventSource(EventSource):
         self._provider = provider
         self._index = index
         self._registered = False
-        self._explicit_disable = False
-        self._occurred: deque[int] = deque()
-        self._produced = 0
-        self._consumed = 0
-        self._drained = 0
-        self._rejected = 0
+        self._occurred: list[int] = []
+        self._backlog = 0  # what has occurred and been noticed under the gate, but could not be delivered yet
+        self._delivered = 0
+        self._undelivered = (
+            0  # drained, neither delivered nor in action; less what software triggered and was delivered
+        )
         self._action_calls = 0
-        self._in_action = False
-        self._opened_early = False  # by an enable() inside the action
-        self._stamping = False
-        self._timestamp_ns = 0
-        self._warmer: CpuWarmer | None = None
+        self._in_action = 0  # how many interrupts the call that runs is about
         self._line: InterruptLine = NoLine()
         if provider is not None:
             self._enabled = False
@@ -106,6 +111,14 @@ class InterruptEventSource(EventSource):
                 raise
         self._drain = self._line.drain  # bound once: this is the hot path
         self._auto_disable = self._line.trigger is Trigger.LEVEL
+        self._decide_way()
+
+    def _decide_way(self) -> None:
+        kind = type(self)
+        self.direct = not (self._stamping or self._warmer) and all(
+            getattr(kind, hook) is getattr(InterruptEventSource, hook)
+            for hook in ("on_ready", "check_for_work", "normal_interrupt_occurred", "disable_interrupt_occurred")
+        )
 
     @classmethod
     def interrupt_event_source(
@@ -151,19 +164,19 @@ class InterruptEventSource(EventSource):
     @property
     def producer_count(self) -> int:
         """Interrupts that came, modulo 2^32. IOKit: producerCount."""
-        return (self._produced + sum(self._occurred.copy())) % MODULUS
+        return (self._delivered + self._in_action + self._backlog + sum(self._occurred.copy())) % MODULUS
 
     @property
     def consumer_count(self) -> int:
         """Interrupts whose action has returned, modulo 2^32. IOKit: consumerCount."""
-        return self._consumed % MODULUS
+        return self._delivered % MODULUS
 
     @property
     def statistics(self) -> InterruptStatistics:
         """A snapshot of the counters. Context: any thread."""
         return InterruptStatistics(
-            interrupts=self._drained,
-            delivered=self._consumed,
+            interrupts=self._delivered + self._in_action + self._undelivered,
+            delivered=self._delivered,
             action_calls=self._action_calls,
             rejected=self._rejected,
             errors=self._errors,
@@ -216,7 +229,7 @@ class InterruptEventSource(EventSource):
             if not self._enabled:  # a filter of ours has disabled us
                 return
         if not self._auto_disable or self._in_action or not self._pending:
-            self._opened_early = self._in_action
+            self._opened_early = self._in_action > 0
             self._line.unmask()
 
     def _disarm(self) -> None:
@@ -224,15 +237,22 @@ class InterruptEventSource(EventSource):
             self._line.mask()
 
     def _unmask(self) -> None:
-        with suppress(DeviceGoneError):  # the descriptor says so, too; departures are dealt with there
+        try:
             self._line.unmask()
             if not self._enabled:  # a filter disabled the source meanwhile, on another thread
                 self._line.mask()
+        except DeviceGoneError:
+            pass  # the descriptor says so, too; departures are dealt with there
+
+    def ask_for_visit(self, loop: WorkLoop) -> None:
+        if self._pending or not self.direct:  # what is still in the kernel makes the descriptor ready
+            super().ask_for_visit(loop)
 
     def set_work_loop(self, work_loop: Any) -> None:
         if work_loop is None and self._warmer is not None:
             self._warmer.close()
             self._warmer = None
+            self._decide_way()
         super().set_work_loop(work_loop)
 
     # Primary stage
@@ -241,11 +261,14 @@ class InterruptEventSource(EventSource):
         return self._line.fileno()
 
     def on_ready(self) -> bool:
-        n = self._drain()
+        try:
+            n = self._drain()
+        except BlockingIOError:
+            n = 0
         if n:
             if self._stamping:
                 self._timestamp_ns = self._line.timestamp_ns()
-            self._drained += n
+            self._undelivered += n
             try:
                 if self._auto_disable:
                     self.disable_interrupt_occurred(self._provider, self._index, n)
@@ -303,32 +326,75 @@ class InterruptEventSource(EventSource):
 
     @property
     def _pending(self) -> bool:
-        return bool(self._occurred) or self._produced != self._consumed
+        return bool(self._occurred or self._backlog or self._in_action)
 
     def check_for_work(self) -> bool:
         occurred = self._occurred
         while occurred:
-            self._produced += occurred.popleft()
-        count = self._produced - self._consumed
-        action = self._action
+            self._backlog += occurred.pop()
+        count, action = self._backlog, self._action
         if not count or not self._enabled or self._in_action or action is None:
             return False
         if self._warmer is not None:
             self._warmer.cool()
         if not self._auto_disable:
             self._unmask()
-        self._in_action = True
-        self._opened_early = False
+        self._backlog = 0
+        self._undelivered -= count
+        self._in_action = count
         self._action_calls += 1
         try:
             action(self, count)
             self._errors_in_a_row = 0
         finally:
-            self._consumed += count  # first: another loop may have the source by now, and delivers when it may
-            self._in_action = False
-            if self._auto_disable and self._enabled and not self._opened_early:  # what came since is not served yet
-                self._unmask()
+            self._end_of_action()
         return self._pending
+
+    def _end_of_action(self) -> None:
+        self._delivered += self._in_action  # first: another loop may have the source by now, and delivers when it may
+        self._in_action = 0
+        if self._auto_disable and self._enabled and not self._opened_early:  # what came since is not served yet
+            self._unmask()
+        self._opened_early = False
+
+    def look_and_deliver(self, queue: Collection[object], waiting: Collection[object], most: int) -> int:
+        drain, action = self._drain, self._action
+        occurred = self._occurred
+        loop = self._work_loop
+        if loop is None:
+            return 0
+        if occurred or self._backlog or self._in_action or action is None:
+            loop.dispatch.look(self)
+            return most
+        unmask_first = self._line.masked_by_interrupt and not self._auto_disable
+        for looks in range(most):
+            try:
+                count = drain()
+            except BlockingIOError:
+                return looks
+            except BaseException as error:  # any code of a provider
+                loop.dispatch.look_failed(self, error)
+                return most
+            if not count:
+                return looks
+            if unmask_first:
+                self._unmask()
+            self._in_action = count
+            self._action_calls += 1
+            try:
+                action(self, count)
+                self._errors_in_a_row = 0
+            finally:
+                if self._auto_disable:
+                    self._end_of_action()
+                else:
+                    self._delivered += count
+                    self._in_action = 0
+            if queue or waiting or occurred or self._backlog:
+                break
+        if (occurred or self._backlog) and self._work_loop is not None:  # noticed by a client while the action slept
+            self._work_loop.dispatch.signal(self)
+        return most
 
     # Time
 
@@ -337,6 +403,7 @@ class InterruptEventSource(EventSource):
         if enable and not self._stamping:
             self._timestamp_ns = 0
         self._stamping = enable and self._provider is not None
+        self._decide_way()
 
     @property
     def primary_interrupt_timestamp(self) -> int | None:
@@ -372,6 +439,7 @@ class InterruptEventSource(EventSource):
                 raise NotAttachedError(f"cannot warm up for {self._name}: add it to a work loop first")
             if self._warmer is None:
                 self._warmer = CpuWarmer(self._name)
+                self._decide_way()
                 loop.add_event_source(self._warmer)
             self._warmer.expect(abstime)
 

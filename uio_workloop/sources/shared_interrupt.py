@@ -175,7 +175,10 @@ class SharedInterrupt(EventSource):
         return self._line.fileno()
 
     def on_ready(self) -> bool:
-        n = self._line.drain()
+        try:
+            n = self._line.drain()
+        except BlockingIOError:
+            return False
         loop = self._work_loop
         if not n or loop is None:
             return False
@@ -233,6 +236,8 @@ class _SharedLine:
         self.busy = False
         self.arrived = 0
         self._shared = shared
+
+    masked_by_interrupt = True
 
     @property
     def name(self) -> str:
