@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Final, Self, TypedDict, Unpack
 
 from uio_workloop.clock import MICROSECOND_NS, MILLISECOND_NS, SECOND_NS, boottime_ns, monotonic_ns
@@ -63,6 +63,8 @@ class TimerEventSource(EventSource):
         self._in_action = False
         self._riding = False
         self._unread = False  # the descriptor is readable, and stays so until it is drained or armed again
+        self._own_timeout = type(self).timeout is not TimerEventSource.timeout
+        self.direct = type(self).on_ready is TimerEventSource.on_ready
         try:
             self.set_timeout_func()
         except BaseException:
@@ -268,7 +270,10 @@ class TimerEventSource(EventSource):
             if not self._is_due():
                 return False
             arming, loop = self._armings, self._work_loop
-            self.timeout()
+            if self._own_timeout:
+                self.timeout()
+            else:
+                self._call_action()
             if self._armings == arming and self._work_loop is loop:  # whatever an override of timeout() did
                 self._deadline_ns = 0
             return self._is_due()  # armed again, and passed over while the action ran
@@ -276,6 +281,14 @@ class TimerEventSource(EventSource):
             if self._unread:
                 self._unread = False
                 self.callout_entry.drain()
+
+    def look_and_deliver(self, queue: Collection[object], waiting: Collection[object], most: int) -> int:
+        self._unread = True
+        again = self.check_for_work()
+        where = self._work_loop  # its action may have moved it
+        if again and where is not None:
+            where.dispatch.signal(self)
+        return 1
 
     def _is_due(self) -> bool:
         deadline_ns = self._deadline_ns
@@ -293,15 +306,13 @@ class TimerEventSource(EventSource):
         Context: work-loop thread, gate held, when called by the loop; any thread, takes the gate, when by hand.
         IOKit: IOTimerEventSource::timeout.
         """
-        if self._gate_held():
-            self._fire()
-        else:
-            with self._gate():
-                self._fire()
+        with self._gate():
+            if self._can_fire():
+                self._call_action()
 
-    def _fire(self) -> None:
+    def _call_action(self) -> None:
         action = self._action
-        if action is None or not self._can_fire():
+        if action is None:
             return
         self._deadline_ns = 0  # spent, before the action may arm it again
         if self._riding:
