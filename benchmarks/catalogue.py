@@ -9,14 +9,14 @@ from benchmarks.harness import Benchmark
 MODULES = {
     "host": (
         "dispatch_saturation",
+        "timer_error",
         "register_access",
         "many_sources",
         "gate",
-        "timer_error",
         "busy_thread",
         "footprint",
     ),
-    "lab": ("register_access_edu", "timer_error", "busy_thread"),
+    "lab": ("timer_error", "register_access_edu", "busy_thread"),
     "lab-rt": ("timer_error", "busy_thread"),
 }
 """By place; a module has a tuple `BENCHMARKS`."""

@@ -11,6 +11,7 @@ import pytest
 from helpers import DEADLINE_S, Background, Stage
 
 from uio_workloop import Deadline, Gate, GateBusyError, GateNotHeldError, WaitResult
+from uio_workloop.loop.gate_lock import GATE
 
 
 @pytest.fixture
@@ -320,3 +321,13 @@ def test_a_thread_that_is_given_the_gate_just_as_it_has_queued_keeps_it(gate):
     assert client.result() is True
     with gate.attempt():
         pass
+
+
+def test_a_call_in_a_signal_handler_leaves_the_gate_to_the_frame_that_it_interrupted():
+    gate = Gate()
+    gate._holder[GATE] = threading.get_ident()  # that frame has taken the gate, and not yet entered
+    seen = []
+
+    gate.call(lambda: seen.append(gate.depth), (), {})
+
+    assert (seen, gate.depth, gate.held) == ([1], 0, True)

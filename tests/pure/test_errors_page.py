@@ -49,7 +49,7 @@ NOT_ON_THE_PAGE = {
     "devices/uio_wait.py wait AbortedError": ELSEWHERE + "see tests/lab/test_departure.py",
     "driver/driver_gate.py command_sleep AbortedError": ELSEWHERE + "see tests/driver/test_clients_of_drivers.py",
     "loop/deadlock.py _registered DeadlockError": TOO_LITTLE,
-    "loop/gate.py _refuse UsageError": "raised into a filter, where the log tells of it",
+    "loop/gate_lock.py _refuse UsageError": "raised into a filter, where the log tells of it",
     "realtime/realtime_profile.py _granted RealtimeError": TOO_LITTLE,
     "loop/hold_time.py report HoldTimeError": "more than a sentence: it has the stack of who held the gate",
 }

@@ -11,7 +11,7 @@ from uio_workloop.errors import DeviceGoneError, WorkLoopError
 from uio_workloop.loop.error_rule import ErrorRule
 from uio_workloop.loop.event_chain import EVERYBODY, EventChain
 from uio_workloop.loop.event_source import EventSource
-from uio_workloop.loop.gate import ready_phases
+from uio_workloop.loop.gate_lock import ready_phases
 from uio_workloop.loop.poll_set import DEPARTURE, DEPARTURES_ONLY, READABLE, PollSet
 
 if TYPE_CHECKING:
@@ -171,29 +171,31 @@ class Dispatch:
     def serve_all(self, events: list[tuple[int, int]]) -> None:
         """Both phases, one after the other, and again before anybody sleeps. Context: the loop's thread, gate open."""
         self.look_at_those_of(events)
-        served = self.serve()
-        if self._promise.worthwhile():
-            self._promise.kept(more := self._look_again(served))
+        busy = self._to_look_at_again(self.serve())
+        if busy and self._promise.worthwhile():
             looks = 0
-            while more and (looks := looks + 1) < MOST_LOOKS:
-                more = self._look_again(self.serve())
-            self.serve()
+            while busy and looks < MOST_LOOKS and self._look_again(busy):
+                looks += 1
+                busy = self._to_look_at_again(self.serve())
+            self._promise.kept(looks > 0)
 
-    def _look_again(self, served: list[EventSource]) -> bool:
-        """Look at the interrupts just served; true if there is more."""
+    def _to_look_at_again(self, served: list[EventSource]) -> list[EventSource]:
+        """Interrupts that were just served, but for those of the short way, which has looked already."""
+        return [
+            source
+            for source in served
+            if source.is_interrupt and not source.direct and source.enabled and source.work_loop is self._work_loop
+        ]
+
+    def _look_again(self, sources: list[EventSource]) -> bool:
+        """The ready phase of interrupts that were just served; true if there is more."""
         found = False
         with self.between_ready_phases:
             me = get_ident()
             try:
                 ready_phases[me] = self
-                for source in served:
-                    if (
-                        source.is_interrupt
-                        and source.enabled
-                        and source.work_loop is self._work_loop
-                        and not source.direct
-                    ):
-                        found = self.look(source) or found
+                for source in sources:
+                    found = (source.work_loop is self._work_loop and self.look(source)) or found
             finally:
                 del ready_phases[me]
         return found
@@ -250,20 +252,28 @@ class Dispatch:
         """One pass over the sources with work, gate held throughout; returns them. Context: any thread."""
         if not self.chain.queue:  # a wake-up whose work is done already
             return []
-        with self._gate.surely:
-            if self._work_loop.closed:
-                return []
-            while self._failed:
-                self._judge(*self._failed.popleft())
-            batch = self.serving = self.chain.take_work()
-            visited = 0
-            try:
-                for source in batch:
-                    visited += 1
-                    self._visit(source)
-            finally:  # a client's KeyboardInterrupt ends its pass; who was not visited still has work
-                self.chain.queue.update(batch[visited:])
-            return batch
+        if not self._gate.take_if_free():  # never for clients, who have it
+            with self._gate.surely:
+                return self._serve_queue()
+        try:
+            return self._serve_queue()
+        finally:
+            self._gate.let_go()
+
+    def _serve_queue(self) -> list[EventSource]:
+        if self._work_loop.closed:
+            return []
+        while self._failed:
+            self._judge(*self._failed.popleft())
+        batch = self.serving = self.chain.take_work()
+        visited = 0
+        try:
+            for source in batch:
+                visited += 1
+                self._visit(source)
+        finally:  # a client's KeyboardInterrupt ends its pass; who was not visited still has work
+            self.chain.queue.update(batch[visited:])
+        return batch
 
     def _visit(self, source: EventSource) -> bool:
         """Let a source deliver; true if it wants to be visited again, which it will be."""

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import threading
 import traceback
 from collections.abc import Callable
+from typing import Final
 
 from uio_workloop.errors import BadArgumentError, HoldTimeError
+
+HERE: Final = os.path.dirname(__file__)
+LETTING_GO: Final = {contextlib.__file__, __file__, f"{HERE}/gate.py", f"{HERE}/gate_lock.py"}
 
 log = logging.getLogger("uio_workloop")
 
@@ -33,11 +38,10 @@ class HoldTimeRule:
         self._raises = raises
         self._serving = serving
 
-    def report(self, gate: str, held_ns: int, may_raise: bool, letting_go: str) -> None:
+    def report(self, gate: str, held_ns: int, may_raise: bool) -> None:
         """Say that the calling thread has just let go after `held_ns`.
 
         Args:
-            letting_go: the file whose code does that, which is not worth showing.
             may_raise: no exception is on its way through the holder already, and it is not this package itself.
 
         Raises:
@@ -46,15 +50,16 @@ class HoldTimeRule:
         serving = self._serving()
         message = (
             f"the gate of {gate!r} was held for {held_ns:,} ns, {self.limit_ns:,} ns at most were asked for, by "
-            f"thread {threading.current_thread().name!r}{serving or ''}; it let go at:\n" + _stack_of_holder(letting_go)
+            f"thread {threading.current_thread().name!r}{serving or ''}; it let go at:\n" + _stack_of_holder()
         )
         if self._raises and may_raise and serving is None:
             raise HoldTimeError(message)
         log.warning("%s", message)
 
 
-def _stack_of_holder(letting_go: str) -> str:
+def _stack_of_holder() -> str:
+    """The stack of the caller, without the innermost frames, which only let go."""
     frames = traceback.extract_stack()
-    while frames and frames[-1].filename in (__file__, letting_go, contextlib.__file__):
+    while frames and frames[-1].filename in LETTING_GO:
         frames.pop()
     return "".join(frames.format())

@@ -29,7 +29,8 @@ from uio_workloop.loop import deadlock, lifetime
 from uio_workloop.loop.dispatch import Dispatch
 from uio_workloop.loop.error_rule import ErrorHandler, ErrorRule
 from uio_workloop.loop.event_source import EventSource
-from uio_workloop.loop.gate import FOREVER, Gate
+from uio_workloop.loop.gate import Gate
+from uio_workloop.loop.gate_lock import FOREVER
 from uio_workloop.loop.hold_time import HoldTimeRule
 from uio_workloop.loop.signals import SignalWait
 from uio_workloop.loop.thread_setup import ThreadSetup

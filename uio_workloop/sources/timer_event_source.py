@@ -63,14 +63,17 @@ class TimerEventSource(EventSource):
         self._in_action = False
         self._riding = False
         self._unread = False  # the descriptor is readable, and stays so until it is drained or armed again
-        self._own_timeout = type(self).timeout is not TimerEventSource.timeout
-        self.direct = type(self).on_ready is TimerEventSource.on_ready
         try:
             self.set_timeout_func()
         except BaseException:
             if hasattr(self, "callout_entry"):  # an override failed after it had made one
                 self.callout_entry.close()
             raise
+        kind = type(self)
+        self._own_timeout = kind.timeout is not TimerEventSource.timeout
+        self.direct = (
+            kind.on_ready is TimerEventSource.on_ready and kind.check_for_work is TimerEventSource.check_for_work
+        )
 
     @classmethod
     def timer_event_source(cls, owner: object, action: TimerAction | None = None) -> Self:
@@ -180,28 +183,17 @@ class TimerEventSource(EventSource):
             raise BadArgumentError(f"cannot arm {self._name} with {leeway_ns} ns of leeway: it is 0 or more")
         if relative:
             time_ns += self._now_ns(continuous)  # before the gate is waited for
-        if self._gate_held():
-            self._set(time_ns, leeway_ns, continuous)
-        else:
-            with self._gate():
-                self._set(time_ns, leeway_ns, continuous)
-
-    def _gate_held(self) -> bool:
-        """Whether the caller has the gate, as actions do: then there is no need to take it again, which costs more."""
-        loop = self._work_loop
-        return loop is not None and loop.gate.held
-
-    def _set(self, time_ns: int, leeway_ns: int, continuous: bool) -> None:
-        self._check_open("arm")
-        if self._action is None:
-            raise NoResourcesError(f"cannot arm {self._name}: it has no action to call; set_action() first")
-        if continuous != self._continuous:
-            self._use_clock(continuous)
-        self._armings += 1
-        self._deadline_ns = time_ns
-        self._leeway_ns = leeway_ns
-        if self._enabled:
-            self._arm()
+        with self._gate():
+            self._check_open("arm")
+            if self._action is None:
+                raise NoResourcesError(f"cannot arm {self._name}: it has no action to call; set_action() first")
+            if continuous != self._continuous:
+                self._use_clock(continuous)
+            self._armings += 1
+            self._deadline_ns = time_ns
+            self._leeway_ns = leeway_ns
+            if self._enabled:
+                self._arm()
 
     def _now_ns(self, continuous: bool) -> int:
         if continuous == self._continuous:
@@ -265,6 +257,12 @@ class TimerEventSource(EventSource):
         self._unread = True
         return True
 
+    def look_and_deliver(self, queue: Collection[object], waiting: Collection[object], most: int) -> int:
+        self._unread = True
+        if self.check_for_work():
+            self.signal_work_available()
+        return 1
+
     def check_for_work(self) -> bool:
         try:
             if not self._is_due():
@@ -281,14 +279,6 @@ class TimerEventSource(EventSource):
             if self._unread:
                 self._unread = False
                 self.callout_entry.drain()
-
-    def look_and_deliver(self, queue: Collection[object], waiting: Collection[object], most: int) -> int:
-        self._unread = True
-        again = self.check_for_work()
-        where = self._work_loop  # its action may have moved it
-        if again and where is not None:
-            where.dispatch.signal(self)
-        return 1
 
     def _is_due(self) -> bool:
         deadline_ns = self._deadline_ns
