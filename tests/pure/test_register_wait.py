@@ -113,7 +113,7 @@ def test_a_look_that_outlasts_the_deadline_is_not_the_last(registers, monkeypatc
 def test_a_long_wait_looks_seldom(registers):
     with pytest.raises(DeadlineExceededError):
         registers.wait_until(0x20, 1, 1, 100 * MILLISECOND_NS)
-    assert 3 < registers.reads < 150  # without pauses it would be tens of thousands
+    assert 2 <= registers.reads < 150  # without pauses it would be tens of thousands
 
 
 def test_a_wait_ends_when_the_device_leaves(registers):
