@@ -16,6 +16,7 @@ from uio_workloop import (
     NotAttachedError,
     WorkLoop,
 )
+from uio_workloop.loop.event_chain import EVERYBODY, EventChain
 from uio_workloop.testing import fence
 
 
@@ -135,3 +136,26 @@ def test_removal_waits_for_the_action_that_runs(work_loop, line, seen):
 
     assert len(seen.calls) == 1
     source.close()
+
+
+class SignalledMeanwhile(set):
+    """A queue to which somebody adds when its length is asked for: a thread may get its turn at any call."""
+
+    def __init__(self, sources, late):
+        super().__init__(sources)
+        self._late = [late]
+
+    def __len__(self):
+        if self._late:
+            self.add(self._late.pop())
+        return super().__len__()
+
+
+def test_everybody_is_visited_who_was_signalled_while_the_queue_was_being_taken():
+    chain = EventChain()
+    sources = [EventSource(), EventSource()]
+    for each in sources:
+        chain.append(each)
+    chain.queue = SignalledMeanwhile([sources[1]], EVERYBODY)
+    taken = chain.take_work() + chain.take_work()
+    assert set(taken) == set(sources)

@@ -45,18 +45,14 @@ class EventChain:
 
     def take_work(self) -> list[EventSource]:
         """Empty the queue: whoever is in it and still on the chain, each once, in chain order."""
-        queue = self.queue
-        if EVERYBODY in queue:
-            queue.discard(EVERYBODY)
-            queue.update(self._positions)
-        if self.riders:
-            queue.update(self.riders)
-        positions = self._positions
-        if len(queue) == 1:
+        queue, positions = self.queue, self._positions
+        if len(queue) == 1 and not self.riders:
             source = queue.pop()
-            return [source] if source in positions else []
-        batch = [queue.pop() for _ in range(len(queue))]  # one by one: others may be adding
-        return self.in_order(batch)
+            if source is not EVERYBODY:
+                return [source] if source in positions else []
+            return list(positions)
+        batch = {queue.pop() for _ in range(len(queue))}  # one by one: others may be adding
+        return list(positions) if EVERYBODY in batch else self.in_order(batch | self.riders)
 
     def in_order(self, sources: Iterable[EventSource]) -> list[EventSource]:
         """Those of the sources that are on the chain, in its order."""
