@@ -293,3 +293,21 @@ def test_a_hold_time_error_is_for_those_who_hold_the_gate_not_for_what_the_packa
     source.close()
     work_loop.set_maximum_lock_time(0)
     assert "the gate of 'under test' was held for" in caplog.text
+
+
+def test_a_filter_gets_no_gate_from_a_client_who_holds_it(work_loop, edge_line, seen):
+    def reach_out(sender):
+        with pytest.raises(UsageError):
+            timer.set_timeout_ms(1000)
+        with pytest.raises(UsageError):
+            sender.set_action(None)
+        return True
+
+    with TimerEventSource(lambda sender: None) as timer:
+        source = FilterInterruptEventSource(edge_line, seen, reach_out)
+        for each in (timer, source):
+            work_loop.add_event_source(each)
+        edge_line.cause()
+        source.enable()  # asks the filter on this thread, under the gate
+        seen.wait_for_total(1)
+        assert timer.abstime == 0

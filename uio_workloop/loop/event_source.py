@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from threading import RLock
+from threading import RLock, get_ident
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from uio_workloop.errors import AlreadyAttachedError, ClosedError, NotAttachedError, WorkLoopError
 from uio_workloop.loop.callback import check_callback
+from uio_workloop.loop.gate import ready_phases
 
 if TYPE_CHECKING:
     from uio_workloop.loop.work_loop import WorkLoop
@@ -303,8 +304,8 @@ class EventSource:
     def _gate(self) -> AbstractContextManager[WorkLoop | None]:
         """For a `with` block stay on the loop, whose gate is held, or on none."""
         loop = self._work_loop
-        if loop is not None and loop.gate.held:  # an action: who holds the gate already need not take it once more
-            return nullcontext(loop)
+        if loop is not None and loop.gate.held and get_ident() not in ready_phases:  # an action
+            return nullcontext(loop)  # who holds the gate already need not take it once more
         return self._gate_taken()
 
     @contextmanager
