@@ -252,14 +252,18 @@ class Dispatch:
         return True
 
     def _serve_once(self, source: EventSource, most: int = 1) -> int:
-        if not source._enabled or source._work_loop is not self._work_loop:  # since the wait, or by an earlier action
+        if source._work_loop is not self._work_loop:  # since the wait, or by an earlier action
+            return most
+        if not source._enabled:  # likewise; or it could not be disabled in full, and is still watched
+            self.watch(source)
             return most
         try:
             return source.look_and_deliver(self.chain.queue, self._gate.waiting, most)
         except BaseException as error:  # a broken action breaks itself, not the loop, even with sys.exit()
             self._error_rule.apply(source, error)
-            if source.enabled and source.work_loop is not None:  # its action may have moved it to another loop
-                source.work_loop.dispatch.signal(source)
+            where = source.work_loop  # its action may have moved it to another loop
+            if source.enabled and where is not None:
+                where.dispatch.signal(source)
             return most
 
     # The pass
@@ -334,6 +338,7 @@ class Dispatch:
     def abandon(self) -> None:
         """In the child of a fork: close the descriptors that came along."""
         self.between_ready_phases = Lock()
+        self.serving = []  # ends a look_and_deliver that is under way
         for source in self.chain:
             source._abandon()
         self.chain.clear()

@@ -150,10 +150,10 @@ class EventSource:
 
     def _fall_silent(self, loop: WorkLoop) -> None:
         self._enabled = False
+        if self.is_interrupt:  # direct or not: that can have changed
+            loop.dispatch.chain.queue.add(self)  # ends a look_and_deliver that is under way
         self._disarm()
         loop.dispatch.watch(self)
-        if self.direct:
-            loop.dispatch.chain.queue.add(self)  # ends a look_and_deliver that is under way
 
     def signal_work_available(self) -> None:
         """Have `check_for_work` called in the next pass.

@@ -114,7 +114,8 @@ class GateLock:
 
         Context: the loop's thread, where no signal handler runs, gate open.
         """
-        if self._hold_time is not None or self.depth or self._holder.setdefault(GATE, me := get_ident()) != me:
+        me = get_ident()  # first: from the look at the rule until we have the gate, no other thread gets a turn
+        if self._hold_time is not None or self.depth or self._holder.setdefault(GATE, me) != me:
             return False
         self.depth = 1
         return True

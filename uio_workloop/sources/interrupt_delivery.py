@@ -240,22 +240,28 @@ class InterruptDelivery(EventSource):
         loop = self._work_loop
         if loop is None:
             return 0
-        if occurred or self._backlog or self._in_action or action is None:
-            loop.dispatch.look(self)
+        dispatch = loop.dispatch
+        if occurred or self._backlog or self._in_action or action is None or not self.direct:  # not direct any more
+            dispatch.look(self)
             return most
-        looks = 0
+        serving, looks = dispatch.serving, 0
         while looks < most:
             try:
                 count = drain()
             except BlockingIOError:
                 return looks
             except BaseException as error:  # any code of a provider
-                loop.dispatch.look_failed(self, error)
+                dispatch.look_failed(self, error)
                 return most
             if not count:
                 return looks
             if self._unmask_first:
-                self._unmask()
+                try:
+                    self._unmask()
+                except BaseException:  # they wait until it can be done
+                    self._undelivered += count
+                    occurred.append(count)
+                    raise
             self._in_action = count
             self._action_calls += 1
             try:
@@ -267,9 +273,10 @@ class InterruptDelivery(EventSource):
                 else:
                     self._delivered += count
                     self._in_action = 0
-            if queue or waiting or occurred or self._backlog:
-                break
+            if queue or waiting or dispatch.serving is not serving:
+                break  # the last: a pass inside the action, which may have taken from the queue what is to end this
             looks += 1
-        if (occurred or self._backlog) and self._work_loop is not None:  # noticed by a client while the action slept
-            self._work_loop.dispatch.signal(self)
+        where = self._work_loop  # another loop may have it by now
+        if (occurred or self._backlog) and where is not None:  # noticed by a client while the action slept
+            where.dispatch.signal(self)
         return most

@@ -160,6 +160,9 @@ class InterruptEventSource(InterruptDelivery):
             self._timestamp_ns = 0
         self._stamping = enable and self._provider is not None
         self._decide_way()
+        loop = self._work_loop
+        if loop is not None:
+            loop.dispatch.signal(self)  # ends a look_and_deliver that is under way
 
     @property
     def primary_interrupt_timestamp(self) -> int | None:
