@@ -250,3 +250,21 @@ def test_an_action_that_could_not_disable_its_source_in_full_is_not_called_again
     with CannotMask() as line:
         assert Batch(work_loop, line, try_to_disable).run() == []
         line.broken = False
+
+
+def test_several_actions_in_a_row_are_not_one_hold_that_is_too_long(work_loop, edge_line, caplog, monkeypatch):
+    def work(sender, count):
+        clock.append(clock[-1] + 6)
+        if len(clock) < 10:
+            edge_line.cause()
+        else:
+            end.set()
+
+    clock, end = [0], threading.Event()
+    monkeypatch.setattr("uio_workloop.loop.gate.monotonic_ns", lambda: clock[-1])
+    work_loop.set_maximum_lock_time(10)
+    attach(work_loop, edge_line, work)
+    edge_line.cause()
+    assert end.wait(DEADLINE_S)
+    fence(work_loop)
+    assert "was held for" not in caplog.text

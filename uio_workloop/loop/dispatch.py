@@ -25,7 +25,7 @@ MOST_LAST_VISITS: Final = 10_000  # a source that always asks for one more has t
 log = logging.getLogger("uio_workloop")
 
 
-class Promise:
+class AnotherLook:
     """Whether it is worth while to look at a source again, right after its action.
 
     At high rates the next interrupt is there already, and the wait is saved. At low rates it is not, and the look is in
@@ -42,7 +42,7 @@ class Promise:
             return False
         return True
 
-    def kept(self, more: bool) -> None:
+    def found(self, more: bool) -> None:
         """What the look has brought."""
         self._in_vain = self._to_skip = 0 if more else min(2 * self._in_vain + 1, MOST_TO_SKIP)
 
@@ -68,7 +68,7 @@ class Dispatch:
         self._error_rule = error_rule
         self.between_ready_phases = Lock()
         """Held for a `with` block, no thread is in the ready phase."""
-        self._promise = Promise()
+        self._another_look = AnotherLook()
         self._failed: deque[tuple[EventSource, BaseException]] = deque()  # by on_ready; dealt with under the gate
 
     # Descriptors
@@ -172,12 +172,12 @@ class Dispatch:
         """Both phases, one after the other, and again before anybody sleeps. Context: the loop's thread, gate open."""
         self.look_at_those_of(events)
         busy = self._to_look_at_again(self.serve())
-        if busy and self._promise.worthwhile():
+        if busy and self._another_look.worthwhile():
             looks = 0
             while busy and looks < MOST_LOOKS and self._look_again(busy):
                 looks += 1
                 busy = self._to_look_at_again(self.serve())
-            self._promise.kept(looks > 0)
+            self._another_look.found(looks > 0)
 
     def _to_look_at_again(self, served: list[EventSource]) -> list[EventSource]:
         """Interrupts that were just served, but for those of the short way, which has looked already."""
@@ -218,13 +218,14 @@ class Dispatch:
         source = chain.by_fd.get(fd)
         if source is None or not source.direct or event != READABLE or chain.queue or chain.riders:
             return False
-        if not gate.take_if_free():
+        free = gate.take_if_free()
+        if not free:
             gate.enter(can_fail=False)
         self.serving = [source]
         try:
-            if source.is_interrupt and self._promise.worthwhile():
-                self._promise.kept(self._serve_once(source, MOST_LOOKS) > 1)
-            else:
+            if free and source.is_interrupt and self._another_look.worthwhile():
+                self._another_look.found(self._serve_once(source, MOST_LOOKS) > 1)
+            else:  # others come in between; or somebody asks how long the gate is held, and means an action, not many
                 self._serve_once(source)
         finally:
             gate.let_go()

@@ -234,6 +234,14 @@ class InterruptDelivery(EventSource):
             self._unmask()
         self._opened_early = False
 
+    def _unmask_before_action(self, count: int) -> None:
+        try:
+            self._unmask()
+        except BaseException:  # they wait until it can be done
+            self._undelivered += count
+            self._occurred.append(count)
+            raise
+
     def look_and_deliver(self, queue: Collection[object], waiting: Collection[object], most: int) -> int:
         drain, action = self._drain, self._action
         occurred = self._occurred
@@ -256,12 +264,7 @@ class InterruptDelivery(EventSource):
             if not count:
                 return looks
             if self._unmask_first:
-                try:
-                    self._unmask()
-                except BaseException:  # they wait until it can be done
-                    self._undelivered += count
-                    occurred.append(count)
-                    raise
+                self._unmask_before_action(count)
             self._in_action = count
             self._action_calls += 1
             try:
