@@ -52,6 +52,33 @@ class Batch:
         return self.later
 
 
+def test_a_client_who_waits_for_the_gate_gets_it_before_the_next_action(work_loop, edge_line):
+    def be_waited_for(sender):
+        clients.append(Background(work_loop.run_action, lambda: calls_before.append(len(batch.later))))
+        while not work_loop.gate.waiting:
+            os.sched_yield()
+        edge_line.cause()
+
+    clients: list[Background] = []
+    calls_before: list[int] = []
+    batch = Batch(work_loop, edge_line, be_waited_for)
+    assert batch.run() == [1]
+    clients[0].result()
+    assert calls_before == [0]
+
+
+def test_what_software_triggers_in_the_action_is_delivered_and_counted_once(work_loop, edge_line):
+    def trigger(sender):
+        sender.interrupt_occurred(n=3)
+        edge_line.cause()
+
+    batch = Batch(work_loop, edge_line, trigger)
+    batch.run()
+    fence(work_loop)
+    assert sum(batch.later) == 4
+    assert (batch.source.producer_count, batch.source.statistics.interrupts) == (7, 4)
+
+
 @pytest.mark.parametrize("silence", ["disable", "remove", "close"])
 @pytest.mark.parametrize("trigger", Trigger)
 def test_a_pass_inside_the_action_does_not_hide_that_its_source_was_silenced_before(work_loop, trigger, silence):
