@@ -15,6 +15,11 @@ from uio_workloop import SoftwareInterrupt, Trigger, WorkLoop
 from uio_workloop.testing import fence
 
 
+def await_queue(work_loop):
+    while not work_loop.gate.waiting:
+        os.sched_yield()
+
+
 class Batch:
     """An action that causes its own line, and so is called again and again under one hold of the gate.
 
@@ -55,8 +60,7 @@ class Batch:
 def test_a_client_who_waits_for_the_gate_gets_it_before_the_next_action(work_loop, edge_line):
     def be_waited_for(sender):
         clients.append(Background(work_loop.run_action, lambda: calls_before.append(len(batch.later))))
-        while not work_loop.gate.waiting:
-            os.sched_yield()
+        await_queue(work_loop)
         edge_line.cause()
 
     clients: list[Background] = []
@@ -65,6 +69,35 @@ def test_a_client_who_waits_for_the_gate_gets_it_before_the_next_action(work_loo
     assert batch.run() == [1]
     clients[0].result()
     assert calls_before == [0]
+
+
+def test_what_came_while_there_was_no_action_is_kept_for_the_next_one(work_loop, edge_line, seen):
+    source = attach(work_loop, edge_line, seen)
+    with work_loop.gate:
+        edge_line.cause(2)
+        await_queue(work_loop)
+        source.set_action(None)
+    while source.statistics.interrupts != 2:
+        os.sched_yield()
+    source.set_action(seen)
+    assert [call.count for call in seen.wait_for_total(2)] == [2]
+
+
+def test_a_source_that_moves_while_its_loop_waits_for_the_gate_is_served_by_the_other(work_loop, edge_line, seen):
+    source = attach(work_loop, edge_line, seen)
+    with WorkLoop("other") as other:
+        with other.gate:
+            with work_loop.gate:
+                edge_line.cause()
+                await_queue(work_loop)
+                work_loop.run_event_sources()  # so that the source has nothing pending when it moves
+                work_loop.remove_event_source(source)
+                other.add_event_source(source)
+                source.enable()
+                edge_line.cause(2)
+            fence(work_loop)
+            assert seen.counts == [1]
+        assert seen.wait_for_total(3)[1].in_gate
 
 
 def test_what_software_triggers_in_the_action_is_delivered_and_counted_once(work_loop, edge_line):
@@ -165,8 +198,7 @@ def test_an_interrupt_that_waits_for_the_gate_while_time_stamps_are_asked_for_ha
     source = attach(work_loop, edge_line, seen)
     with work_loop.gate:
         edge_line.cause()
-        while not work_loop.gate.waiting:
-            os.sched_yield()
+        await_queue(work_loop)
         source.enable_primary_interrupt_timestamp(True)
         edge_line.cause()
     seen.wait_for_total(2)
