@@ -320,7 +320,8 @@ def test_several_actions_in_a_row_are_not_one_hold_that_is_too_long(work_loop, e
             end.set()
 
     clock, end = [0], threading.Event()
-    monkeypatch.setattr("uio_workloop.loop.gate.monotonic_ns", lambda: clock[-1])
+    for file in ("gate", "gate_lock"):
+        monkeypatch.setattr(f"uio_workloop.loop.{file}.monotonic_ns", lambda: clock[-1])
     work_loop.set_maximum_lock_time(10)
     attach(work_loop, edge_line, work)
     edge_line.cause()

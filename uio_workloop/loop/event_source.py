@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from uio_workloop.errors import AlreadyAttachedError, ClosedError, NotAttachedError, WorkLoopError
 from uio_workloop.loop.callback import check_callback
-from uio_workloop.loop.gate import ready_phases
+from uio_workloop.loop.gate_lock import ready_phases
 
 if TYPE_CHECKING:
     from uio_workloop.loop.work_loop import WorkLoop
