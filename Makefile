@@ -29,7 +29,7 @@ demo: $(VENV)/.installed ## interrupts and a timer for SECONDS=10; DEVICE=/dev/u
 
 test: lab-packages test-host test-lab ## every test: on this machine, then in a virtual machine with real interrupts
 
-test-host: $(VENV)/.installed ## the tests of this machine alone, in a minute and a half; no virtual machine
+test-host: $(VENV)/.benchmarks ## the tests of this machine alone, in a minute and a half; no virtual machine
 	$(PY) -m pytest tests --ignore=tests/lab --ignore=tests/suspend --ignore=tests/systemd
 
 test-lab: lab-packages ## the tests on real interrupts alone, in virtual machines
@@ -57,10 +57,10 @@ test-all: ## the tests of this machine on each of PYTHONS that is at hand, and a
 	echo "passed on Python:$${passed:- none}; failed on:$${failed:- none}; not at hand:$${missing:- none}"; \
 	[ -n "$$passed" ] && [ -z "$$failed" ]
 
-bench: $(VENV)/.installed ## what everything costs beside hand-written loops: benchmarks/RESULTS.md and plots; ONLY=name for one
+bench: $(VENV)/.benchmarks ## what everything costs beside hand-written loops: benchmarks/RESULTS.md and plots; ONLY=name for one
 	$(PY) -m benchmarks --keep $(ONLY)
 
-bench-lab: lab-packages ## the same with real interrupts, in the virtual machine; KERNEL=debian-rt for that one; ONLY=name
+bench-lab: lab-packages $(VENV)/.benchmarks ## the same with real interrupts, in the virtual machine; KERNEL=debian-rt for that one; ONLY=name
 	$(PY) -m benchmarks.in_lab --keep $(if $(KERNEL),--kernel $(KERNEL)) $(ONLY)
 
 lint: $(VENV)/.installed ## formatting, style, types, and that imports point down
@@ -97,6 +97,11 @@ $(VENV)/.installed: pyproject.toml
 	@echo "installing uio_workloop and what it needs into $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(PY) -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+# What benchmarks are run against.
+$(VENV)/.benchmarks: $(VENV)/.installed
+	@$(PY) -m pip install --quiet --editable '.[bench]'
 	@touch $@
 
 # $(call install,PACKAGES): a shell command; nothing to do if PACKAGES is empty.

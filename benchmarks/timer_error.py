@@ -15,7 +15,6 @@ import threading
 import time
 from collections.abc import Callable
 from enum import Enum
-from functools import partial
 from pathlib import Path
 
 from benchmarks.harness import Benchmark, Goal, Measures, NotAtHandError, percentiles
@@ -65,9 +64,8 @@ class Shots:
         self.deadline_ns = now_ns() + self.every_ns
         return self.deadline_ns
 
-    def fired(self) -> int:
-        """The next deadline; 0 when there were enough."""
-        now = now_ns()
+    def fired(self, now: int) -> int:
+        """The next deadline, 0 when there were enough; it fired at `now`, taken before anything else is done."""
         self._late_ns.append(now - self.deadline_ns)
         self._left -= 1
         if not self._left:
@@ -97,16 +95,16 @@ Contender = Callable[[Shots, Treatment], None]
 
 def _work_loop(shots: Shots, treatment: Treatment) -> None:
     with treatment.profile() as profile, WorkLoop(thread_setup=profile.apply) as loop:
-        timer = TimerEventSource(partial(_on_time, shots))
+
+        def on_time(timer: TimerEventSource) -> None:
+            deadline_ns = shots.fired(now_ns())
+            if deadline_ns:
+                timer.wake_at_time_ns(deadline_ns)
+
+        timer = TimerEventSource(on_time)
         loop.add_event_source(timer)
         timer.wake_at_time_ns(shots.begin())
         shots.done.wait()
-
-
-def _on_time(shots: Shots, timer: TimerEventSource) -> None:
-    deadline_ns = shots.fired()
-    if deadline_ns:
-        timer.wake_at_time_ns(deadline_ns)
 
 
 def _timerfd(shots: Shots, treatment: Treatment) -> None:
@@ -119,7 +117,7 @@ def _timerfd(shots: Shots, treatment: Treatment) -> None:
             while not shots.done.is_set():
                 for ready, _ in epoll.poll():
                     os.read(ready, 8)
-                    deadline_ns = shots.fired()
+                    deadline_ns = shots.fired(now_ns())
                     if deadline_ns and not period_ns:
                         periodic_timerfd.arm(fd, deadline_ns)
         os.close(fd)
@@ -132,7 +130,7 @@ def _call_at(shots: Shots, treatment: Treatment) -> None:
         loop, done = asyncio.get_running_loop(), asyncio.Event()
 
         def on_time() -> None:
-            deadline_ns = shots.fired()
+            deadline_ns = shots.fired(now_ns())
             if deadline_ns:
                 loop.call_at(deadline_ns / 1e9, on_time)  # its clock is time.monotonic()
             else:
@@ -147,7 +145,7 @@ def _call_at(shots: Shots, treatment: Treatment) -> None:
 def _threading_timer(shots: Shots, treatment: Treatment) -> None:
     def arm(deadline_ns: int) -> None:
         if deadline_ns:
-            threading.Timer((deadline_ns - now_ns()) / 1e9, lambda: arm(shots.fired())).start()
+            threading.Timer((deadline_ns - now_ns()) / 1e9, lambda: arm(shots.fired(now_ns()))).start()
 
     def main() -> None:
         arm(shots.begin())
@@ -161,7 +159,7 @@ def _sleep(shots: Shots, treatment: Treatment) -> None:
         deadline_ns = shots.begin()
         while deadline_ns:
             time.sleep(max(0, deadline_ns - now_ns()) / 1e9)
-            deadline_ns = shots.fired()
+            deadline_ns = shots.fired(now_ns())
 
     treatment.run(serve)
 

@@ -70,6 +70,7 @@ class TimerEventSource(EventSource):
                 self.callout_entry.close()
             raise
         kind = type(self)
+        self._own_timeout = kind.timeout is not TimerEventSource.timeout
         self.direct = (
             kind.on_ready is TimerEventSource.on_ready and kind.check_for_work is TimerEventSource.check_for_work
         )
@@ -267,7 +268,10 @@ class TimerEventSource(EventSource):
             if not self._is_due():
                 return False
             arming, loop = self._armings, self._work_loop
-            self.timeout()
+            if self._own_timeout:
+                self.timeout()
+            else:
+                self._call_action()
             if self._armings == arming and self._work_loop is loop:  # whatever an override of timeout() did
                 self._deadline_ns = 0
             return self._is_due()  # armed again, and passed over while the action ran
@@ -293,18 +297,22 @@ class TimerEventSource(EventSource):
         IOKit: IOTimerEventSource::timeout.
         """
         with self._gate():
-            action = self._action
-            if action is None or not self._can_fire():
-                return
-            self._deadline_ns = 0  # spent, before the action may arm it again
-            if self._riding:
-                self._ride_along(False)
-            self._in_action = True
-            try:
-                action(self)
-                self._errors_in_a_row = 0
-            finally:
-                self._in_action = False
+            if self._can_fire():
+                self._call_action()
+
+    def _call_action(self) -> None:
+        action = self._action
+        if action is None:
+            return
+        self._deadline_ns = 0  # spent, before the action may arm it again
+        if self._riding:
+            self._ride_along(False)
+        self._in_action = True
+        try:
+            action(self)
+            self._errors_in_a_row = 0
+        finally:
+            self._in_action = False
 
     # Beginning and end
 
