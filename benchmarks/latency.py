@@ -7,11 +7,10 @@ import os
 import select
 import threading
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from typing import Any, Self
 
 from benchmarks.harness import Goal, Measures, percentiles
-from benchmarks.processors import on_processors, others
 from benchmarks.raiser import Job, Stamp, raiser
 from uio_workloop import InterruptEventSource, WorkLoop
 
@@ -73,10 +72,6 @@ class Setting:
     def __exit__(self, *exc_info: object) -> None:
         """Let go of the device."""
 
-    def processors(self) -> AbstractContextManager[None]:
-        """Where this process runs."""
-        return nullcontext()
-
     def job(self, interrupts: int) -> Job:
         raise NotImplementedError
 
@@ -99,16 +94,6 @@ class Setting:
     def bare(self, fd: int, probe: Probe) -> tuple[Callable[[int], Any], Callable[[Any], None]]:
         """How a hand-written loop drains the descriptor, and its action, which is given what was drained."""
         raise NotImplementedError
-
-
-class LabSetting(Setting):
-    """One of the lab, which has nobody else on its processors: the raiser gets one of them, we the other.
-
-    Left to the scheduler they share one at times, and an emulated one is in no hurry to preempt.
-    """
-
-    def processors(self) -> AbstractContextManager[None]:
-        return on_processors(others())
 
 
 def begin(setting: Setting, probe: Probe, interrupts: int) -> None:
@@ -189,7 +174,7 @@ def contender(
     """One for a benchmark, which has so many interrupts at full size."""
 
     def one_round(scale: float) -> Measures:
-        with make() as setting, setting.processors():
+        with make() as setting:
             return run(setting, max(10, int(interrupts * scale)))
 
     return one_round

@@ -12,8 +12,7 @@ from typing import Any
 
 from benchmarks import gpio_lines
 from benchmarks.harness import Benchmark, Goal, Measures
-from benchmarks.latency import COMMON, OURS, LabSetting, Probe, Setting, begin, contender, goals, on_a_thread
-from benchmarks.processors import RAISERS
+from benchmarks.latency import COMMON, OURS, Probe, Setting, begin, contender, goals, on_a_thread
 from benchmarks.raiser import Job
 from uio_workloop import GpioLine
 
@@ -22,11 +21,11 @@ PAUSE_NS = 500_000
 TIME_STAMP = struct.Struct("=Q40x")
 
 
-class Line(LabSetting):
+class Line(Setting):
     """A simulated line; the kernel stamps each edge in its interrupt handler."""
 
     def job(self, interrupts: int) -> Job:
-        return Job("write", interrupts, gpio_lines.LEVELS, pause_ns=PAUSE_NS, processor=RAISERS)
+        return Job("write", interrupts, gpio_lines.LEVELS, pause_ns=PAUSE_NS)
 
     def target_fd(self) -> int:
         return gpio_lines.pull_fd()

@@ -13,8 +13,7 @@ from time import monotonic_ns
 from typing import Any, Self
 
 from benchmarks.harness import Benchmark
-from benchmarks.latency import COMMON, LabSetting, Probe, contender, goals
-from benchmarks.processors import RAISERS
+from benchmarks.latency import COMMON, Probe, Setting, contender, goals
 from benchmarks.raiser import Job
 from uio_workloop import PciDevice, UioDevice
 from uio_workloop.testing.lab import guest
@@ -41,7 +40,7 @@ def opened(path: str, flags: int) -> Iterator[int]:
         os.close(fd)
 
 
-class Dummy(LabSetting):
+class Dummy(Setting):
     """uio_dummy, level-triggered and masked by its handler; it keeps the time of its last interrupt itself."""
 
     DEVICE = "/sys/devices/platform/uio_dummy.0"
@@ -63,7 +62,7 @@ class Dummy(LabSetting):
         self._held.close()  # the mapping, too: it would keep the module loaded
 
     def job(self, interrupts: int) -> Job:
-        return Job("write", interrupts, ["1"], pause_ns=PAUSE_NS, processor=RAISERS)
+        return Job("write", interrupts, ["1"], pause_ns=PAUSE_NS)
 
     def target_fd(self) -> int:
         return self._raise_fd
@@ -99,7 +98,7 @@ class Dummy(LabSetting):
         return lambda ready: os.read(ready, 4), action
 
 
-class Edu(LabSetting):
+class Edu(Setting):
     """QEMU's edu card on uio_pci_generic; it keeps no time, so the raiser does, right before the store that raises."""
 
     STATUS, RAISE, ACKNOWLEDGE = 0x24, 0x60, 0x64
@@ -118,7 +117,7 @@ class Edu(LabSetting):
         self._held.close()
 
     def job(self, interrupts: int) -> Job:
-        return Job("store", interrupts, offset=self.RAISE, pause_ns=PAUSE_NS, processor=RAISERS)
+        return Job("store", interrupts, offset=self.RAISE, pause_ns=PAUSE_NS)
 
     def target_fd(self) -> int:
         return self._bar_fd

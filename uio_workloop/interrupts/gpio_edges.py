@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from itertools import repeat, starmap
 from typing import NamedTuple
 
 
@@ -37,12 +36,12 @@ class EdgeRecord:
 
     def take(self) -> list[GpioEdge]:
         """Every edge that came since the last call, oldest first."""
-        # One by one, because the ready phase may add some meanwhile, or push some out; the number stays or grows.
+        taken: list[GpioEdge] = []
         try:
-            taken = list(starmap(self._edges.popleft, repeat((), len(self._edges))))
-        except IndexError:  # but for a record that begins anew
-            return []
-        self._taken += len(taken)
+            while True:
+                taken.append(self._edges.popleft())
+        except IndexError:  # asked first, the ready phase might push one out in between
+            self._taken += len(taken)
         return taken
 
     @property

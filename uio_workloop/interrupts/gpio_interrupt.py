@@ -113,7 +113,7 @@ class RecordedGpioInterrupt(GpioInterrupt):
             return 0
         except OSError as error:
             raise self._gone() from error
-        # As GpioEdge(...), in half the time: the class's own constructor is Python, and these are many.
+        # As GpioEdge(...), in two thirds of the time: the class's own constructor is Python, and these are many.
         edges = [new(GpioEdge, (timestamp_ns, kind == gpio.RISING_EVENT)) for timestamp_ns, kind in events]
         self.lost += (last - self._last) % MODULUS - len(edges)
         self._last = last
