@@ -1,4 +1,7 @@
-"""A picture of a result: one panel a measure, one bar a contender, a line from the least to the greatest round."""
+"""A picture of a result: one panel a measure, one bar a contender, a line from the least to the greatest round.
+
+Where contenders are far apart the scale is logarithmic, and says so.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from pathlib import Path
 from benchmarks.harness import Result
 from benchmarks.report import in_words
 
+FAR_APART = 30
 OURS, PEER = "#1f6feb", "#b8bec6"
 
 
@@ -29,18 +33,25 @@ def draw(result: Result, file: Path) -> None:
         layout="constrained",
     )
     for panel, measure in zip(panels[0], measures, strict=True):
+        medians = [statistics.median(samples) for name in contenders if (samples := result.samples(name, measure))]
+        far_apart = min(medians) > 0 and max(medians) > FAR_APART * min(medians)
+        longest = (3 if far_apart else 1.3) * max(medians)
         for row, contender in enumerate(contenders):
             samples = result.samples(contender, measure)
             if not samples:
                 continue
             median = statistics.median(samples)
+            end = min(max(samples), longest)
             panel.barh(row, median, color=OURS if contender.startswith("uio_workloop") else PEER, height=0.7)
-            panel.plot([min(samples), max(samples)], [row, row], color="black", linewidth=1)
-            panel.annotate(" " + in_words(median, result.units[measure]), (max(samples), row), va="center", fontsize=8)
-        panel.set_title(measure, fontsize=10)
+            panel.plot([min(samples), end], [row, row], color="black", linewidth=1)
+            panel.annotate(" " + in_words(median, result.units[measure]), (end, row), va="center", fontsize=8)
+        panel.set_title(f"{measure} (logarithmic)" if far_apart else measure, fontsize=10)
         panel.set_yticks(range(len(contenders)), contenders, fontsize=9)
-        panel.set_xlim(left=0)
-        panel.margins(x=0.28)
+        if far_apart:
+            panel.set_xscale("log")
+            panel.set_xlim(min(medians) / 3, longest * 4)
+        else:
+            panel.set_xlim(0, longest * 1.3 or 1)
         panel.xaxis.set_visible(False)
         panel.spines[["top", "right", "bottom"]].set_visible(False)
     panels[0][0].invert_yaxis()
