@@ -184,7 +184,7 @@ class Dispatch:
         return [
             source
             for source in served
-            if source.is_interrupt and not source.direct and source.enabled and source.work_loop is self._work_loop
+            if source.is_interrupt and not source.direct and source._enabled and source._work_loop is self._work_loop
         ]
 
     def _look_again(self, sources: list[EventSource]) -> bool:
@@ -195,7 +195,7 @@ class Dispatch:
             try:
                 ready_phases[me] = self
                 for source in sources:
-                    found = (source.work_loop is self._work_loop and self.look(source)) or found
+                    found = (source._work_loop is self._work_loop and self.look(source)) or found
             finally:
                 del ready_phases[me]
         return found
@@ -292,13 +292,14 @@ class Dispatch:
             for source in batch:
                 visited += 1
                 self._visit(source)
-        finally:  # a client's KeyboardInterrupt ends its pass; who was not visited still has work
-            self.chain.queue.update(batch[visited:])
+        finally:
+            if visited < len(batch):  # a client's KeyboardInterrupt ends its pass; who was not visited still has work
+                self.chain.queue.update(batch[visited:])
         return batch
 
     def _visit(self, source: EventSource) -> bool:
         """Let a source deliver; true if it wants to be visited again, which it will be."""
-        if source.work_loop is not self._work_loop:  # taken off since it was queued
+        if source._work_loop is not self._work_loop:  # taken off since it was queued
             return False
         again = True
         try:
@@ -309,8 +310,7 @@ class Dispatch:
             self._error_rule.apply(source, error)
             again = source.enabled
         finally:
-            where = source.work_loop  # its action may have moved it to another loop
-            if again and where is not None:
+            if again and (where := source.work_loop) is not None:  # its action may have moved it to another loop
                 where.dispatch.signal(source)
         return again
 
