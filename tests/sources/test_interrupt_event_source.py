@@ -264,6 +264,23 @@ def test_what_was_drained_but_not_delivered_survives_disable_and_removal(work_lo
     assert seen.counts == [2]
 
 
+def test_a_subclass_that_decides_for_itself_whether_it_is_enabled_is_asked(work_loop, edge_line, seen):
+    class Vetoed(InterruptEventSource):
+        vetoed = False
+
+        @property
+        def enabled(self):
+            return super().enabled and not self.vetoed
+
+    source = Vetoed(edge_line, seen)
+    work_loop.add_event_source(source)
+    source.enable()
+    source.vetoed = True
+    edge_line.cause()
+    fence(work_loop)
+    assert seen.calls == []
+
+
 # Refusals
 
 

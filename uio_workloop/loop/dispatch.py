@@ -184,7 +184,7 @@ class Dispatch:
         return [
             source
             for source in served
-            if source.is_interrupt and not source.direct and source._enabled and source._work_loop is self._work_loop
+            if source.is_interrupt and not source.direct and source.enabled and source._work_loop is self._work_loop
         ]
 
     def _look_again(self, sources: list[EventSource]) -> bool:

@@ -236,6 +236,10 @@ class EventSource:
             self.disable()
         self._work_loop = work_loop
 
+    def _is_as_in(self, base: type[EventSource], *names: str) -> bool:
+        """Whether the class of this source has these from `base`, and none in their place."""
+        return all(getattr(type(self), name) is getattr(base, name) for name in names)
+
     def _enable_on_no_loop(self) -> None:
         self._enabled = True
 

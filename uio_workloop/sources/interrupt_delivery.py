@@ -27,7 +27,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Collection
 from contextlib import suppress
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from uio_workloop.errors import BadArgumentError, DeviceGoneError, NotAttachedError
 from uio_workloop.interrupts.event_count import MODULUS
@@ -36,6 +36,8 @@ from uio_workloop.loop.event_source import EventSource
 from uio_workloop.loop.work_loop import WorkLoop
 from uio_workloop.sources.cpu_warmer import CpuWarmer
 from uio_workloop.statistics import InterruptStatistics
+
+HOOKS: Final = ("enabled", "on_ready", "check_for_work", "normal_interrupt_occurred", "disable_interrupt_occurred")
 
 
 class InterruptDelivery(EventSource):
@@ -72,11 +74,7 @@ class InterruptDelivery(EventSource):
         self._decide_way()
 
     def _decide_way(self) -> None:
-        kind = type(self)
-        self.direct = not (self._stamping or self._warmer) and all(
-            getattr(kind, hook) is getattr(InterruptDelivery, hook)
-            for hook in ("on_ready", "check_for_work", "normal_interrupt_occurred", "disable_interrupt_occurred")
-        )
+        self.direct = not (self._stamping or self._warmer) and self._is_as_in(InterruptDelivery, *HOOKS)
 
     # Counts
 

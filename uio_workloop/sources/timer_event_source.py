@@ -69,11 +69,8 @@ class TimerEventSource(EventSource):
             if hasattr(self, "callout_entry"):  # an override failed after it had made one
                 self.callout_entry.close()
             raise
-        kind = type(self)
-        self._own_timeout = kind.timeout is not TimerEventSource.timeout
-        self.direct = (
-            kind.on_ready is TimerEventSource.on_ready and kind.check_for_work is TimerEventSource.check_for_work
-        )
+        self._own_timeout = not self._is_as_in(TimerEventSource, "timeout")
+        self.direct = self._is_as_in(TimerEventSource, "enabled", "on_ready", "check_for_work")
 
     @classmethod
     def timer_event_source(cls, owner: object, action: TimerAction | None = None) -> Self:
