@@ -276,8 +276,12 @@ def test_a_subclass_that_decides_for_itself_whether_it_is_enabled_is_asked(work_
     work_loop.add_event_source(source)
     source.enable()
     source.vetoed = True
-    edge_line.cause()
-    fence(work_loop)
+    passed = threading.Event()
+    with SoftwareInterrupt() as later:  # no fence, which would have everybody go the long way
+        attach(work_loop, later, lambda sender, count: passed.set())
+        edge_line.cause()
+        later.cause()
+        assert passed.wait(DEADLINE_S)
     assert seen.calls == []
 
 
