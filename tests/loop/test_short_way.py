@@ -11,7 +11,15 @@ import threading
 import pytest
 from helpers import DEADLINE_S, Background, attach
 
-from uio_workloop import SoftwareInterrupt, Trigger, WorkLoop
+from uio_workloop import (
+    DeviceGoneError,
+    InterruptEventSource,
+    SoftwareInterrupt,
+    TimerEventSource,
+    Trigger,
+    WorkLoop,
+)
+from uio_workloop.clock import SECOND_NS
 from uio_workloop.testing import fence
 
 
@@ -328,3 +336,68 @@ def test_several_actions_in_a_row_are_not_one_hold_that_is_too_long(work_loop, e
     assert end.wait(DEADLINE_S)
     fence(work_loop)
     assert "was held for" not in caplog.text
+
+
+def test_a_line_that_is_never_quiet_does_not_keep_those_waiting_whom_its_action_signals(work_loop, edge_line, seen):
+    def signal_other(sender, count):
+        calls.append(count)
+        other.interrupt_occurred()
+        if not seen.calls and len(calls) < 1000:
+            edge_line.cause()
+
+    calls: list[int] = []
+    other = InterruptEventSource(None, seen)
+    work_loop.add_event_source(other)
+    fence(work_loop)
+    attach(work_loop, edge_line, signal_other)
+    edge_line.cause()
+    seen.wait_for_total(1)
+    assert len(calls) < 1000
+
+
+def test_a_timer_with_leeway_goes_along_with_an_interrupt_on_the_short_way(work_loop, edge_line, seen):
+    attach(work_loop, edge_line, lambda sender, count: None)
+    with TimerEventSource(seen) as timer:
+        work_loop.add_event_source(timer)
+        fence(work_loop)
+        timer.set_timeout_ns(0, leeway_ns=1000 * SECOND_NS)
+        edge_line.cause()
+        seen.wait_for(len)
+
+
+class OnAPipe(SoftwareInterrupt):
+    """A line whose descriptor is hung up when its device leaves."""
+
+    def __init__(self):
+        super().__init__()
+        self.read_fd, self.write_fd = os.pipe()
+
+    def fileno(self):
+        return self.read_fd
+
+    @property
+    def drain(self):
+        return self._read
+
+    def _read(self):
+        raise DeviceGoneError("hung up") if self.write_fd < 0 else BlockingIOError
+
+    def leave(self):
+        os.close(self.write_fd)
+        self.write_fd = -1
+
+    def close(self):
+        super().close()
+        os.close(self.read_fd)
+
+
+def test_a_disabled_source_that_could_go_the_short_way_hears_that_its_device_has_left(work_loop, seen):
+    with OnAPipe() as line:
+        source = attach(work_loop, line, seen)
+        gone = threading.Event()
+        source.on_terminated = lambda sender: gone.set()
+        source.disable()
+        fence(work_loop)  # nobody is to be visited any more
+        line.leave()
+        assert gone.wait(DEADLINE_S)
+        assert source.terminated
