@@ -370,6 +370,7 @@ class OnAPipe(SoftwareInterrupt):
 
     def __init__(self):
         super().__init__()
+        self.left = False
         self.read_fd, self.write_fd = os.pipe()
 
     def fileno(self):
@@ -380,11 +381,11 @@ class OnAPipe(SoftwareInterrupt):
         return self._read
 
     def _read(self):
-        raise DeviceGoneError("hung up") if self.write_fd < 0 else BlockingIOError
+        raise DeviceGoneError("hung up") if self.left else BlockingIOError
 
     def leave(self):
+        self.left = True
         os.close(self.write_fd)
-        self.write_fd = -1
 
     def close(self):
         super().close()
