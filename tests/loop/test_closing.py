@@ -8,6 +8,7 @@ import pytest
 from helpers import DEADLINE_S, Background, Stage, attach
 
 from uio_workloop import (
+    AbortedError,
     ClosedError,
     InterruptEventSource,
     SoftwareInterrupt,
@@ -122,3 +123,16 @@ def test_closing_a_provider_first_closes_the_source_on_it(work_loop, seen):
     assert source.closed
     assert source not in work_loop.event_sources
     fence(work_loop)
+
+
+def test_an_attempt_that_gets_the_gate_just_after_the_loop_was_closed_is_refused(monkeypatch):
+    loop = WorkLoop()
+    attempt = loop.gate.attempt
+
+    def attempt_after_close():
+        loop.close()
+        return attempt()
+
+    monkeypatch.setattr(loop.gate, "attempt", attempt_after_close)
+    with pytest.raises(AbortedError):
+        loop.attempt_action(pytest.fail)

@@ -319,6 +319,76 @@ def test_an_action_that_could_not_disable_its_source_in_full_is_not_called_again
         line.broken = False
 
 
+@pytest.mark.parametrize("trigger", Trigger)
+def test_a_subclass_that_overrides_a_hook_has_it_called(work_loop, trigger, seen):
+    class Hooked(InterruptEventSource):
+        def normal_interrupt_occurred(self, provider, source, n=1):
+            hooks.append((Trigger.EDGE, n))
+            super().normal_interrupt_occurred(provider, source, n)
+
+        def disable_interrupt_occurred(self, provider, source, n=1):
+            hooks.append((Trigger.LEVEL, n))
+            super().disable_interrupt_occurred(provider, source, n)
+
+    hooks: list[tuple[Trigger, int]] = []
+    with SoftwareInterrupt(trigger) as line, Hooked(line, seen) as source:
+        work_loop.add_event_source(source)
+        source.enable()
+        fence(work_loop)
+        line.cause(2)
+        seen.wait_for_total(2)
+    assert hooks == [(trigger, 2)]
+
+
+def test_each_hook_alone_keeps_a_source_from_the_short_way(edge_line, seen):
+    class EdgeHook(InterruptEventSource):
+        def normal_interrupt_occurred(self, provider, source, n=1):
+            super().normal_interrupt_occurred(provider, source, n)
+
+    class LevelHook(InterruptEventSource):
+        def disable_interrupt_occurred(self, provider, source, n=1):
+            super().disable_interrupt_occurred(provider, source, n)
+
+    class OnReady(InterruptEventSource):
+        def on_ready(self):
+            return super().on_ready()
+
+    class Check(InterruptEventSource):
+        def check_for_work(self):
+            return super().check_for_work()
+
+    for kind in (EdgeHook, LevelHook, OnReady, Check):
+        with kind(edge_line, seen) as source:
+            assert not source.direct
+    with InterruptEventSource(edge_line, seen) as source:
+        assert source.direct
+
+
+def test_a_source_with_a_check_of_its_own_is_visited_when_it_is_added_and_enabled(work_loop, edge_line, seen):
+    class Checking(InterruptEventSource):
+        def check_for_work(self):
+            visits.append(self.enabled)
+            return super().check_for_work()
+
+    visits: list[bool] = []
+    with Checking(edge_line, seen) as source:
+        work_loop.add_event_source(source)
+        fence(work_loop)
+        assert visits == [False]
+        source.enable()
+        fence(work_loop)
+        assert visits == [False, True]
+
+
+def test_a_client_is_not_blamed_for_the_time_before_he_had_the_gate(work_loop, caplog, monkeypatch):
+    clock = [0]
+    monkeypatch.setattr("uio_workloop.loop.gate.monotonic_ns", lambda: clock[-1])
+    work_loop.set_maximum_lock_time(10)
+    clock.append(100)
+    work_loop.run_action(int)
+    assert "was held for" not in caplog.text
+
+
 def test_several_actions_in_a_row_are_not_one_hold_that_is_too_long(work_loop, edge_line, caplog, monkeypatch):
     def work(sender, count):
         clock.append(clock[-1] + 6)
