@@ -382,7 +382,8 @@ def test_a_source_with_a_check_of_its_own_is_visited_when_it_is_added_and_enable
 
 def test_a_client_is_not_blamed_for_the_time_before_he_had_the_gate(work_loop, caplog, monkeypatch):
     clock = [0]
-    monkeypatch.setattr("uio_workloop.loop.gate.monotonic_ns", lambda: clock[-1])
+    for file in ("gate", "gate_lock"):
+        monkeypatch.setattr(f"uio_workloop.loop.{file}.monotonic_ns", lambda: clock[-1])
     work_loop.set_maximum_lock_time(10)
     clock.append(100)
     work_loop.run_action(int)
