@@ -12,6 +12,10 @@ After a pass the thread looks at the same interrupt descriptors again before it 
 next interrupt is there already and the epoll_wait is saved; the number of such rounds is limited so that a busy line
 cannot hide the others.
 
+The short way: most sources run nobody's code in their ready phase, so nobody can tell when it is. If all that are ready
+are such, both phases are done in one under one hold of the gate, source by source. One that is ready alone is looked
+at again under that same hold, until somebody wants the gate or signals a source.
+
 Lock order: gate, then ready phase. `on_ready` therefore never takes the gate, and `remove_event_source` can hold the
 gate and wait out a running `on_ready`.
 """
