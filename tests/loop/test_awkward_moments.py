@@ -311,3 +311,13 @@ def test_a_filter_gets_no_gate_from_a_client_who_holds_it(work_loop, edge_line, 
         source.enable()  # asks the filter on this thread, under the gate
         seen.wait_for_total(1)
         assert timer.abstime == 0
+
+
+def test_a_limit_set_inside_an_action_of_a_client_does_not_replace_what_that_raises(work_loop):
+    def limit_and_fail():
+        work_loop.set_maximum_lock_time(1, raises=True)
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        work_loop.run_action(limit_and_fail)
+    work_loop.set_maximum_lock_time(0)

@@ -136,3 +136,10 @@ def test_an_attempt_that_gets_the_gate_just_after_the_loop_was_closed_is_refused
     monkeypatch.setattr(loop.gate, "attempt", attempt_after_close)
     with pytest.raises(AbortedError):
         loop.attempt_action(pytest.fail)
+
+
+def test_a_client_who_gets_the_gate_just_after_the_loop_was_closed_is_refused():
+    loop = WorkLoop()
+    loop.close()
+    with pytest.raises(AbortedError):
+        loop.gate.call(pytest.fail, (), {})

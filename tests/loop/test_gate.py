@@ -331,3 +331,29 @@ def test_a_call_in_a_signal_handler_leaves_the_gate_to_the_frame_that_it_interru
     gate.call(lambda: seen.append(gate.depth), (), {})
 
     assert (seen, gate.depth, gate.held) == ([1], 0, True)
+
+
+class InterruptedHolder(dict):
+    """Ctrl-C comes just as the gate was taken."""
+
+    def setdefault(self, key, thread):
+        super().setdefault(key, thread)
+        raise KeyboardInterrupt
+
+
+def under(scope):
+    with scope:
+        pytest.fail("not reached")
+
+
+@pytest.mark.parametrize("way", ["call", "with", "own"])
+def test_an_interrupt_just_as_the_gate_was_taken_lets_go_of_it(gate, way):
+    gate._holder = InterruptedHolder()
+    ways = {
+        "call": lambda: gate.call(pytest.fail, (), {}),
+        "with": lambda: under(gate),
+        "own": lambda: under(gate.own),
+    }
+    with pytest.raises(KeyboardInterrupt):
+        ways[way]()
+    assert (gate.held, gate.depth, len(gate._holder)) == (False, 0, 0)

@@ -87,6 +87,8 @@ def test_what_came_while_there_was_no_action_is_kept_for_the_next_one(work_loop,
         source.set_action(None)
     while source.statistics.interrupts != 2:
         os.sched_yield()
+    fence(work_loop)
+    assert (source.producer_count, source.consumer_count) == (2, 0)
     source.set_action(seen)
     assert [call.count for call in seen.wait_for_total(2)] == [2]
 
@@ -434,6 +436,29 @@ def test_a_timer_with_leeway_goes_along_with_an_interrupt_on_the_short_way(work_
         timer.set_timeout_ns(0, leeway_ns=1000 * SECOND_NS)
         edge_line.cause()
         seen.wait_for(len)
+
+
+def test_a_device_that_leaves_in_the_midst_of_its_interrupts_is_no_error_of_the_action(work_loop, departing):
+    gone = threading.Event()
+    batch = Batch(work_loop, departing, lambda sender: departing.leave())
+    batch.source.on_terminated = lambda sender: gone.set()
+    batch.run()
+    assert gone.wait(DEADLINE_S)
+    assert (batch.later, batch.source.statistics.errors, len(departing.invalidated)) == ([], 0, 1)
+
+
+def test_a_line_that_was_opened_early_once_is_opened_after_the_next_action(work_loop, line, seen):
+    def open_early_once(sender, count):
+        seen(sender, count)
+        if len(seen.calls) == 1:
+            sender.enable()
+
+    attach(work_loop, line, open_early_once)
+    for total in (1, 2):
+        line.cause()
+        seen.wait_for_total(total)
+        fence(work_loop)
+    assert not line.masked
 
 
 class OnAPipe(SoftwareInterrupt):
