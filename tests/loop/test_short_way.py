@@ -447,6 +447,15 @@ def test_a_device_that_leaves_in_the_midst_of_its_interrupts_is_no_error_of_the_
     assert (batch.later, batch.source.statistics.errors, len(departing.invalidated)) == ([], 0, 1)
 
 
+def test_a_device_that_leaves_a_quiet_loop_is_seen_off(work_loop, departing, seen):
+    source = attach(work_loop, departing, seen)
+    gone = threading.Event()
+    source.on_terminated = lambda sender: gone.set()
+    fence(work_loop)
+    departing.leave()
+    assert gone.wait(DEADLINE_S)
+
+
 def test_a_line_that_was_opened_early_once_is_opened_after_the_next_action(work_loop, line, seen):
     def open_early_once(sender, count):
         seen(sender, count)
