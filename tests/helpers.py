@@ -95,6 +95,12 @@ def on_loop(work_loop: WorkLoop, fn: Callable[..., Any], *args: Any) -> Any:
         return outcome.result(DEADLINE_S)
 
 
+def await_queue(work_loop: WorkLoop) -> None:
+    """Until somebody waits for the gate of the loop: observed, not guessed."""
+    while not work_loop.gate.waiting:
+        os.sched_yield()
+
+
 class Stage:
     """A point that one thread reaches and holds until another lets it go on."""
 

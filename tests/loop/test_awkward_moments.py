@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from helpers import Background, LoggedInterrupt, Stage, attach, loop_asleep
+from helpers import Background, LoggedInterrupt, Stage, attach, await_queue, loop_asleep
 
 from uio_workloop import (
     ClosedError,
@@ -83,11 +83,6 @@ def move(source, from_loop, to_loop):
     from_loop.remove_event_source(source)
     to_loop.add_event_source(source)
     source.enable()
-
-
-def await_queue(loop):
-    while not loop.gate.waiting:
-        os.sched_yield()
 
 
 def test_a_source_that_moves_while_somebody_waits_to_disable_it_is_disabled_where_it_is(
