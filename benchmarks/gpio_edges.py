@@ -102,9 +102,11 @@ def _reading(reader: Reader, meter: Meter) -> Iterator[None]:
         for thread in _interrupt_threads():
             with suppress(OSError):
                 os.sched_setaffinity(thread, {RAISERS})
-        yield
-        meter.finished = True
-        os.write(gpio_lines.pull_fd(), gpio_lines.LEVELS[0].encode())  # so that who waits for an edge gets one
+        try:
+            yield
+        finally:
+            meter.finished = True
+            os.write(gpio_lines.pull_fd(), gpio_lines.LEVELS[0].encode())  # so that who waits for an edge gets one
 
 
 def _interrupt_threads() -> list[int]:

@@ -116,6 +116,9 @@ def run(
             except NotAtHandError as reason:
                 not_at_hand[contender] = str(reason)
                 del seen[contender]
+            except RuntimeError as error:  # an interrupt that was lost, say: no reason to lose everybody's figures
+                not_at_hand[contender] = f"given up in round {turn + 1}: {error}"
+                del seen[contender]
     ordered = {name: seen[name] for name in benchmark.contenders if name in seen}
     names = dict.fromkeys(measure for rounds_of in ordered.values() for one in rounds_of for measure in one)
     return Result(

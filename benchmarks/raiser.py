@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 from functools import cache
 
 MOST_BYTES = 4096
+DEADLINE_S = 60
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class Raiser:
         words = [sys.executable, "-I", "-S", __file__, str(theirs.fileno())]
         self._process = subprocess.Popen(words, pass_fds=[theirs.fileno()])
         theirs.close()
+        self._channel.settimeout(DEADLINE_S)
 
     def begin(self, job: Job, *fds: int) -> None:
         """Have a job done.
@@ -60,11 +62,26 @@ class Raiser:
         socket.send_fds(self._channel, [json.dumps(asdict(job)).encode()], fds)
 
     def took_ns(self) -> int:
-        """Wait until the job is done; how long it was at it."""
-        answer = self._channel.recv(MOST_BYTES)
+        """Wait until the job is done; how long it was at it.
+
+        Raises:
+            RuntimeError: an answer has not come, or the process has ended; the next job gets a new one.
+        """
+        try:
+            answer = self._channel.recv(MOST_BYTES)
+        except TimeoutError:
+            self._give_up()
+            raise RuntimeError("an interrupt was not answered, so that the next was not raised") from None
         if not answer:
+            self._give_up()
             raise RuntimeError("the process that raises interrupts has ended; its error is above")
         return int(answer)
+
+    def _give_up(self) -> None:
+        raiser.cache_clear()
+        self._channel.close()
+        self._process.kill()
+        self._process.wait()
 
 
 @cache

@@ -10,6 +10,7 @@ import select
 import shutil
 import statistics
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -113,10 +114,13 @@ def _timerfd(shots: Shots, treatment: Treatment) -> None:
         period_ns = shots.every_ns if shots.periodic else 0
         with select.epoll() as epoll:
             epoll.register(fd, select.EPOLLIN)
-            periodic_timerfd.arm(fd, shots.begin(), period_ns)
+            first_ns, expired = shots.begin(), 0
+            periodic_timerfd.arm(fd, first_ns, period_ns)
             while not shots.done.is_set():
                 for ready, _ in epoll.poll():
-                    os.read(ready, 8)
+                    expired += int.from_bytes(os.read(ready, 8), sys.byteorder)
+                    if period_ns:
+                        shots.deadline_ns = first_ns + (expired - 1) * period_ns  # what the kernel has told us of last
                     deadline_ns = shots.fired(now_ns())
                     if deadline_ns and not period_ns:
                         periodic_timerfd.arm(fd, deadline_ns)

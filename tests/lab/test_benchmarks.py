@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
@@ -24,12 +24,16 @@ def nothing_is_left_behind() -> Iterator[None]:
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("benchmark", benchmarks("lab"), ids=lambda benchmark: benchmark.name)
-def test_every_contender_yields_its_measures_on_real_interrupts(benchmark: Benchmark) -> None:
+def test_every_contender_yields_its_measures_on_real_interrupts_or_says_why_not(
+    benchmark: Benchmark, show: Callable[[str], None]
+) -> None:
     result = run(replace(benchmark, rounds=1), scale=SMALL, progress=str)
 
     assert set(result.rounds) | set(result.not_at_hand) == set(benchmark.contenders)
     for contender, (measures,) in result.rounds.items():
-        assert all(math.isfinite(value) and value >= 0 for value in measures.values()), (contender, measures)
+        assert all(math.isfinite(value) for value in measures.values()), (contender, measures)
     for goal in benchmark.goals:
-        assert goal.ours in result.rounds
+        assert goal.ours in benchmark.contenders
         assert goal.peer is None or goal.peer in benchmark.contenders
+    for contender, reason in result.not_at_hand.items():
+        show(f"{benchmark.name}: {contender}: {reason}")
