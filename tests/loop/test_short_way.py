@@ -130,9 +130,9 @@ def test_each_hook_alone_keeps_a_source_from_the_short_way(edge_line, seen):
 
     for kind in (EdgeHook, LevelHook, OnReady, Check):
         with kind(edge_line, seen) as source:
-            assert not source.direct
+            assert not source.serves_directly
     with InterruptEventSource(edge_line, seen) as source:
-        assert source.direct
+        assert source.serves_directly
 
 
 def test_a_source_with_a_check_of_its_own_is_visited_when_it_is_added_and_enabled(work_loop, edge_line, seen):

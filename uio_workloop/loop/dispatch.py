@@ -184,7 +184,10 @@ class Dispatch:
         return [
             source
             for source in served
-            if source.is_interrupt and not source.direct and source.enabled and source._work_loop is self._work_loop
+            if source.is_interrupt
+            and not source.serves_directly
+            and source.enabled
+            and source._work_loop is self._work_loop
         ]
 
     def _look_again(self, sources: list[EventSource]) -> bool:
@@ -216,7 +219,7 @@ class Dispatch:
             return self._serve_several_directly(events)
         ((fd, event),) = events
         source = chain.by_fd.get(fd)
-        if source is None or not source.direct or event != READABLE or chain.queue or chain.riders:
+        if source is None or not source.serves_directly or event != READABLE or chain.queue or chain.riders:
             return False
         free = gate.take_if_free()
         if not free:
@@ -237,7 +240,7 @@ class Dispatch:
         by_fd = chain.by_fd
         for fd, event in events:
             source = by_fd.get(fd)
-            if source is None or not source.direct or event != READABLE:
+            if source is None or not source.serves_directly or event != READABLE:
                 return False
             ready.append(source)
         if not ready or chain.queue or chain.riders:

@@ -35,7 +35,7 @@ class EventSource:
     """
 
     is_interrupt: ClassVar[bool] = False
-    direct = False
+    serves_directly = False
     """`look_and_deliver` does for it what `on_ready` and `check_for_work` do, and no code of others would notice."""
     on_terminated: Callable[[Any], object] | None = None
     refcon: object = None
@@ -216,7 +216,7 @@ class EventSource:
     def look_and_deliver(self, queue: Collection[object], waiting: Collection[object], most: int) -> int:
         """Drain the descriptor and call the action, in one, and again, while there is more; returns how often.
 
-        For sources whose `direct` is true. An exception of the action goes through; the loop deals with it.
+        For sources whose `serves_directly` is true. An exception of the action goes through; the loop deals with it.
 
         Args:
             queue, waiting: who else wants something of the loop, or its gate; once there is somebody, it ends.

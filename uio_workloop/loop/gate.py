@@ -67,7 +67,8 @@ class Gate(GateLock):
     Args:
         name: for messages.
 
-    Context: any thread, except from `EventSource.on_ready` and filters, where everything here raises `UsageError`.
+    Context: any thread, except from `EventSource.on_ready` and filters, where everything here raises `UsageError`, and
+        from signal handlers, which can come in just as the thread they interrupt takes this very gate.
     IOKit: IOWorkLoop's gateLock with closeGate, openGate, tryCloseGate, sleepGate and wakeupGate; "closed" means held.
     """
 

@@ -70,11 +70,13 @@ class InterruptDelivery(EventSource):
         self._line = line
         self._drain = line.drain  # bound once: this is the hot path
         self._auto_disable = line.trigger is Trigger.LEVEL
-        self._unmask_first = line.masked_by_interrupt and not self._auto_disable
+        self._unmask_first = (
+            getattr(line, "masked_by_interrupt", True) and not self._auto_disable
+        )  # to be on the safe side
         self._decide_way()
 
     def _decide_way(self) -> None:
-        self.direct = not (self._stamping or self._warmer) and self._is_as_in(InterruptDelivery, *HOOKS)
+        self.serves_directly = not (self._stamping or self._warmer) and self._is_as_in(InterruptDelivery, *HOOKS)
 
     # Counts
 
@@ -127,7 +129,7 @@ class InterruptDelivery(EventSource):
             pass  # the descriptor says so, too; departures are dealt with there
 
     def ask_for_visit(self, loop: WorkLoop) -> None:
-        if self._pending or not self.direct:  # what is still in the kernel makes the descriptor ready
+        if self._pending or not self.serves_directly:  # what is still in the kernel makes the descriptor ready
             super().ask_for_visit(loop)
 
     # Primary stage
@@ -247,7 +249,7 @@ class InterruptDelivery(EventSource):
         if loop is None:
             return 0
         dispatch = loop.dispatch
-        if occurred or self._backlog or self._in_action or action is None or not self.direct:  # not direct any more
+        if occurred or self._backlog or self._in_action or action is None or not self.serves_directly:
             dispatch.look(self)
             return most
         serving, looks = dispatch.serving, 0

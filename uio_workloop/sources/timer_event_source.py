@@ -70,7 +70,7 @@ class TimerEventSource(EventSource):
                 self.callout_entry.close()
             raise
         self._own_timeout = not self._is_as_in(TimerEventSource, "timeout")
-        self.direct = self._is_as_in(TimerEventSource, "enabled", "on_ready", "check_for_work")
+        self.serves_directly = self._is_as_in(TimerEventSource, "enabled", "on_ready", "check_for_work")
 
     @classmethod
     def timer_event_source(cls, owner: object, action: TimerAction | None = None) -> Self:
