@@ -70,9 +70,8 @@ class InterruptDelivery(EventSource):
         self._line = line
         self._drain = line.drain  # bound once: this is the hot path
         self._auto_disable = line.trigger is Trigger.LEVEL
-        self._unmask_first = (
-            getattr(line, "masked_by_interrupt", True) and not self._auto_disable
-        )  # to be on the safe side
+        masked_by_interrupt = getattr(line, "masked_by_interrupt", True)  # a line that does not say is unmasked
+        self._unmask_first = masked_by_interrupt and not self._auto_disable
         self._decide_way()
 
     def _decide_way(self) -> None:
