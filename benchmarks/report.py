@@ -14,7 +14,7 @@ from benchmarks.harness import Goal, Result
 HERE = Path(__file__).parent
 KEPT = HERE / "results"
 PLACES = {
-    "host": "On this machine",
+    "host": "On the machine itself",
     "lab": "In the virtual machine of the lab, ordinary kernel",
     "lab-rt": "In the virtual machine of the lab, PREEMPT_RT kernel",
 }
