@@ -154,4 +154,5 @@ def holdings(host: DriverHost) -> Holdings:
 def mappings() -> list[str]:
     """What of devices is mapped into this process."""
     lines = Path("/proc/self/maps").read_text().splitlines()
-    return [" ".join(line.split()[5:]) for line in lines if "/dev/uio" in line or "/resource" in line]
+    files = [" ".join(line.split()[5:]) for line in lines]
+    return [file for file in files if file.startswith("/dev/uio") or (file.startswith("/sys/") and "/resource" in file)]
