@@ -29,7 +29,7 @@ demo: $(VENV)/.installed ## interrupts and a timer for SECONDS=10; DEVICE=/dev/u
 
 test: lab-packages test-host test-lab ## every test: on this machine, then in a virtual machine with real interrupts
 
-test-host: $(VENV)/.benchmarks ## the tests of this machine alone, in a minute and a half; no virtual machine
+test-host: $(VENV)/.benchmarks ## the tests of this machine alone, in two minutes; no virtual machine
 	$(PY) -m pytest tests --ignore=tests/lab --ignore=tests/suspend --ignore=tests/systemd
 
 test-lab: lab-packages ## the tests on real interrupts alone, in virtual machines
