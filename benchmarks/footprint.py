@@ -124,7 +124,7 @@ def _settle(pid: int) -> None:
     deadline = time.monotonic() + SETTLED_WITHIN_S
     seen = -1
     while seen != (seen := _switches(pid)) and time.monotonic() < deadline:
-        time.sleep(0.1)
+        time.sleep(0.1)  # nothing tells when another process has come to rest
 
 
 def _switches(pid: int) -> int:

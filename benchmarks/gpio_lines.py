@@ -97,7 +97,7 @@ def _factory_class() -> Any:
     except ImportError:
         raise NotAtHandError("pip install gpiozero lgpio") from None
 
-    class Factory(LGPIOFactory):  # type: ignore[misc]
+    class Factory(LGPIOFactory):  # type: ignore[misc]  # gpiozero has no types
         def _get_revision(self) -> int:
             return RASPBERRY_PI_3B
 

@@ -152,7 +152,7 @@ def _count(meter: Meter, events: bytes) -> None:
 
 def _each(meter: Meter, events: bytes) -> None:
     edges = last = 0
-    for timestamp_ns, kind, _, _, last in EVENT.iter_unpack(events):  # noqa: B007
+    for timestamp_ns, kind, _, _, last in EVENT.iter_unpack(events):  # noqa: B007 - the last is used below
         meter.look_at(timestamp_ns, kind == RISING)
         edges += 1
     meter.numbered(edges, last)

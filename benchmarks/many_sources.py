@@ -173,7 +173,7 @@ def _footprint_of_asyncio(scale: float) -> Measures:
 
         def add() -> None:
             for fd in fds:
-                loop.add_reader(fd, lambda fd=fd: os.eventfd_read(fd))  # type: ignore[misc]
+                loop.add_reader(fd, lambda fd=fd: os.eventfd_read(fd))  # type: ignore[misc]  # a default has no type in a lambda
 
         def remove() -> None:
             for fd in fds:

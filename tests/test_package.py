@@ -53,7 +53,7 @@ def test_type_checkers_and_programs_find_the_same_names_in_the_same_places():
 
 def test_a_name_that_there_is_not_is_an_attribute_error():
     with pytest.raises(AttributeError, match="module 'uio_workloop' has no attribute 'WorkLop'"):
-        uio_workloop.WorkLop  # noqa: B018
+        uio_workloop.WorkLop  # noqa: B018 - to ask for it is all there is to it
 
 
 def test_every_public_name_is_there_and_documented():
