@@ -1,0 +1,140 @@
+"""What one thread is told, and the notice of its end."""
+
+from __future__ import annotations
+
+import errno
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+
+from uio_workloop.clock import Deadline
+
+
+class ThreadRecord:
+    """The flags of one thread that waits for interrupts: set by delivery, taken by its wait.
+
+    A flag is no counter: who is told twice before he waits is told once.
+
+    Context: any thread, unless a method says otherwise.
+    QNX: the pending flag behind STATE_INTR, by attachment.
+    """
+
+    def __init__(self) -> None:
+        self.native_id = threading.get_native_id()
+        self.ended = False
+        """The thread is no more."""
+        self.on_end: Callable[[ThreadRecord], None] | None = None
+        """Called in the dying thread, where nothing may wait and no lock be taken."""
+        self._told = threading.Condition()
+        self._attached: set[int] = set()
+        self._pending: dict[int, None] = {}
+        self._left: set[int] = set()  # attachments whose device is gone
+        self._to_unmask: set[int] = set()
+
+    def attach(self, id: int, *, masked: bool) -> None:  # noqa: A002 - QNX's word
+        """From now on the thread may wait for this attachment.
+
+        Args:
+            masked: it begins with a mask, which the first wait that unmasks is to release.
+        """
+        with self._told:
+            self._attached.add(id)
+            if masked:
+                self._to_unmask.add(id)
+
+    def detach(self, id: int) -> None:  # noqa: A002
+        """The attachment is no more; who waits for nothing else is refused."""
+        with self._told:
+            self._attached.discard(id)
+            self._pending.pop(id, None)
+            self._left.discard(id)
+            self._to_unmask.discard(id)
+            self._told.notify_all()
+
+    def tell(self, id: int) -> bool:  # noqa: A002
+        """Set the flag and wake the thread; false if it has ended."""
+        if self.ended:
+            return False
+        with self._told:
+            self._pending[id] = None
+            self._told.notify_all()
+        return True
+
+    def device_left(self, id: int) -> None:  # noqa: A002
+        """No more interrupts will come of this attachment."""
+        with self._told:
+            if id in self._attached:
+                self._left.add(id)
+                self._told.notify_all()
+
+    def unmasked(self, id: int) -> None:  # noqa: A002
+        """Somebody has released what the wait would have."""
+        with self._told:
+            self._to_unmask.discard(id)
+
+    def take_to_unmask(self) -> tuple[int, ...]:
+        """The attachments that the wait is to unmask: those handed out by the last one."""
+        with self._told:
+            ids = tuple(sorted(self._to_unmask))
+            self._to_unmask.clear()
+            return ids
+
+    def wait(self, deadline: Deadline | None) -> tuple[int, ...]:
+        """Wait until an attachment of this thread has fired; which, in order of firing.
+
+        Context: the record's own thread; waits.
+        Raises:
+            OSError: EPERM, it has no attachment to wait for. ESRCH, the last one was detached meanwhile. ENODEV, the
+                device of one has left. ETIMEDOUT.
+        """
+        with self._told:
+            if not self._attached:
+                raise OSError(
+                    errno.EPERM,
+                    "this thread has nothing to wait for: attach SigevIntr() in the very thread that waits",
+                )
+            while not self._pending:
+                if self._left:
+                    raise OSError(errno.ENODEV, f"the device of attachment {min(self._left)} has left; detach it")
+                if not self._attached:
+                    raise OSError(errno.ESRCH, "the attachment this thread waited for was detached")
+                if deadline is not None and deadline.expired:
+                    raise OSError(errno.ETIMEDOUT, "no interrupt came in time")
+                self._told.wait(None if deadline is None else deadline.remaining_s)
+            ids = tuple(self._pending)
+            self._pending.clear()
+            self._to_unmask.update(ids)
+            return ids
+
+    def end(self) -> None:
+        """The thread ends. Context: its finalizer."""
+        self.ended = True
+        if self.on_end is not None:
+            self.on_end(self)
+
+
+class _Tenant:
+    """Lives in the thread's own storage, which the interpreter clears in the dying thread, before join() returns."""
+
+    def __init__(self, record: ThreadRecord) -> None:
+        self.record = record
+
+    def __del__(self) -> None:
+        with suppress(Exception):  # at interpreter exit half of everything is gone
+            self.record.end()
+
+
+_storage = threading.local()
+
+
+def my_record() -> ThreadRecord:
+    """The record of the calling thread."""
+    tenant: _Tenant | None = getattr(_storage, "tenant", None)
+    if tenant is None:
+        tenant = _storage.tenant = _Tenant(ThreadRecord())
+    return tenant.record
+
+
+def forget_mine() -> None:
+    """In the child of a fork: what the thread was told belongs to the parent."""
+    _storage.__dict__.clear()
