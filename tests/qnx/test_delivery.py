@@ -1,0 +1,254 @@
+"""Events delivered by an interrupt, and handlers."""
+
+from __future__ import annotations
+
+import errno
+import signal
+import threading
+
+import pytest
+from helpers import DEADLINE_S
+from qnx_rig import TRACKED, Note, fire, in_thread
+
+from uio_workloop.qnx import (
+    Channel,
+    InterruptSpin,
+    IntrFlags,
+    MemOp,
+    SigevMemory,
+    SigevNone,
+    SigevPulse,
+    SigevSem,
+    SigevSignal,
+    SigevSignalThread,
+    SigevThread,
+    interrupt_info,
+    interrupt_lock,
+    interrupt_mask,
+    interrupt_mask_count,
+    interrupt_unlock,
+    interrupt_unmask,
+)
+
+
+@pytest.fixture
+def told() -> list[object]:
+    return []
+
+
+@pytest.mark.qnx(74)
+def test_a_firing_for_a_closed_channel_is_a_failed_delivery_and_masks(attached, soft):
+    with Channel() as channel:
+        id = attached.event(soft, SigevPulse(channel))  # noqa: A001
+    fire(soft)
+    info = interrupt_info(id)
+    assert (info.delivered, info.failed, info.booked) == (0, 1, 1)
+
+
+@pytest.mark.qnx(75)
+def test_a_pulse_that_must_not_queue_is_dropped_when_nobody_receives_and_the_mask_stays(attached, soft):
+    with Channel() as channel:
+        id = attached.event(soft, SigevPulse(channel, noqueue=True))  # noqa: A001
+        fire(soft)
+        with pytest.raises(TimeoutError):
+            channel.receive_pulse(0)
+    assert (interrupt_mask_count(soft), interrupt_info(id).failed) == (1, 1)
+
+
+@pytest.mark.qnx(77)
+def test_a_signal_for_a_thread_is_pending_for_the_one_that_attached_alone(attached, soft):
+    number = signal.SIGRTMIN + 1
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [number])
+    try:
+        attached.event(soft, SigevSignalThread(number))
+        fire(soft)
+        assert in_thread(signal.sigtimedwait, [number], 0) is None
+        assert signal.sigtimedwait([number], DEADLINE_S).si_signo == number
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@pytest.mark.qnx(78)
+@pytest.mark.parametrize(("number", "pending"), [(signal.SIGUSR1, 1), (signal.SIGRTMIN + 1, 3)])
+def test_real_time_signals_queue_and_others_merge(attached, soft, number, pending):
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [number])  # first: the hidden thread inherits it
+    try:
+        id = attached.event(soft, SigevSignal(number))  # noqa: A001
+        for _ in range(3):
+            fire(soft)
+            interrupt_unmask(soft, id)
+        found = 0
+        while signal.sigtimedwait([number], 0) is not None:
+            found += 1
+        assert found == pending
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@pytest.mark.qnx(79)
+def test_a_semaphore_is_posted_once_for_every_firing(attached, soft):
+    semaphore = threading.Semaphore(0)
+    id = attached.event(soft, SigevSem(semaphore))  # noqa: A001
+    for _ in range(5):
+        fire(soft)
+        interrupt_unmask(soft, id)
+    assert [semaphore.acquire(blocking=False) for _ in range(6)] == [True] * 5 + [False]
+
+
+@pytest.mark.qnx(80)
+def test_a_word_of_memory_wraps_at_32_bits(attached, soft):
+    memory = memoryview(bytearray(b"\xff" * 4)).cast("I")
+    attached.event(soft, SigevMemory(memory, 1, MemOp.ADD))
+    fire(soft)
+    assert memory[0] == 0
+
+
+@pytest.mark.qnx(81)
+def test_every_firing_has_a_thread_of_its_own(attached, soft):
+    threads, both = [], threading.Barrier(3)
+
+    def function(value):
+        threads.append((value, threading.current_thread()))
+        both.wait(DEADLINE_S)
+
+    id = attached.event(soft, SigevThread(function, 8))  # noqa: A001
+    fire(soft)
+    interrupt_unmask(soft, id)
+    fire(soft)
+    both.wait(DEADLINE_S)
+    for _, thread in threads:
+        thread.join(DEADLINE_S)
+    assert [value for value, _ in threads] == [8, 8]
+    assert threads[0][1] is not threads[1][1]
+
+
+@pytest.mark.qnx(82)
+def test_an_event_that_raises_stops_nobody_else(attached, soft, told, caplog):
+    def fail() -> None:
+        raise ValueError("broken")
+
+    attached.event(soft, Note(told, "behind"))
+    broken = attached.event(soft, Note([], "broken", fail))
+    attached.event(soft, Note(told, "in front"))
+    for _ in range(2):
+        fire(soft)
+        for each in attached.ids:
+            interrupt_unmask(soft, each)
+    assert told == ["in front", "behind"] * 2
+    assert interrupt_info(broken).failed == 2
+    assert [record.exc_info[0] for record in caplog.records] == [ValueError]
+
+
+# Handlers
+
+
+@pytest.mark.qnx(83)
+def test_a_handler_masks_nothing_and_the_next_interrupt_comes_without_an_unmask(attached, soft, told):
+    id = attached.handler(soft, lambda area, own: told.append((area, own)), "area")  # noqa: A001
+    for _ in range(3):
+        fire(soft)
+    assert told == [("area", id)] * 3
+    assert interrupt_mask_count(soft) == 0
+    assert not soft.masked
+
+
+@pytest.mark.qnx(84)
+def test_a_handler_can_swallow_interrupts_and_tell_of_every_hundredth(attached, soft):
+    calls = []
+
+    def handler(area, id):  # noqa: A002
+        calls.append(id)
+        return SigevPulse(channel) if len(calls) % 100 == 0 else None
+
+    with Channel() as channel:
+        id = attached.handler(soft, handler)  # noqa: A001
+        for _ in range(100):
+            fire(soft)
+        assert (interrupt_info(id).fired, interrupt_info(id).delivered) == (100, 1)
+        assert channel.receive_pulse(0).code == 0
+
+
+def test_a_handler_can_tell_of_several_events(attached, soft, told):
+    attached.handler(soft, lambda area, _: [Note(told, 1), Note(told, 2)])
+    fire(soft)
+    assert told == [1, 2]
+
+
+@pytest.mark.qnx(85)
+def test_a_handler_that_masks_leaves_the_line_masked(attached, soft, told):
+    def handler(area, id):  # noqa: A002
+        told.append(interrupt_mask(soft, id))
+
+    id = attached.handler(soft, handler)  # noqa: A001
+    fire(soft)
+    fire(soft)
+    assert told == [1]
+    assert soft.masked
+    assert interrupt_unmask(soft, id) == 0
+
+
+@pytest.mark.qnx(86)
+def test_handlers_and_events_are_served_in_the_order_of_the_list(attached, soft, told):
+    attached.event(soft, Note(told, "event"))
+    attached.handler(soft, lambda area, _: told.append("handler"))
+    attached.handler(soft, lambda area, _: told.append("last"), flags=TRACKED | IntrFlags.END)
+    fire(soft)
+    assert told == ["handler", "event", "last"]
+    assert interrupt_mask_count(soft) == 1
+
+
+def test_a_handler_that_raises_has_failed_and_the_line_goes_on(attached, soft, told):
+    def handler(area, id):  # noqa: A002
+        told.append("called")
+        raise ValueError("broken")
+
+    id = attached.handler(soft, handler)  # noqa: A001
+    for _ in range(20):  # more often than an event source may fail in a row
+        fire(soft)
+    assert len(told) == 20
+    assert interrupt_info(id).failed == 20
+
+
+@pytest.mark.qnx(88)
+def test_a_spin_keeps_a_handler_out_while_a_thread_holds_it(attached, soft, told):
+    spin, reached = InterruptSpin(), threading.Event()
+
+    def handler(area, id):  # noqa: A002
+        reached.set()
+        interrupt_lock(spin)
+        told.append("handler")
+        interrupt_unlock(spin)
+
+    attached.handler(soft, handler)
+    interrupt_lock(spin)
+    soft.cause()
+    assert reached.wait(DEADLINE_S)
+    told.append("thread")
+    interrupt_unlock(spin)
+    attached.detach_all()
+    assert told == ["thread", "handler"]
+
+
+@pytest.mark.qnx(88)
+def test_a_spin_does_not_nest_and_says_so_instead_of_hanging():
+    spin = InterruptSpin()
+    with pytest.raises(OSError, match="does not nest") as twice, spin:
+        spin.acquire()
+    with pytest.raises(PermissionError):
+        interrupt_unlock(spin)
+    assert twice.value.errno == errno.EDEADLK
+
+
+@pytest.mark.qnx(89)
+def test_a_line_that_is_never_unmasked_keeps_nothing_but_one_event_per_attachment(attached, soft):
+    with Channel() as channel:
+        ids = [attached.event(soft, SigevPulse(channel)) for _ in range(3)]
+        attached.event(soft, SigevNone())
+        for _ in range(20):
+            soft.cause(50_000)
+        fire(soft)
+        codes = [channel.receive_pulse(0).code for _ in ids]
+        with pytest.raises(TimeoutError):
+            channel.receive_pulse(0)
+    assert codes == [0, 0, 0]
+    assert interrupt_mask_count(soft) == 4

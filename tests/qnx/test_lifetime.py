@@ -1,0 +1,196 @@
+"""Attachments end with their thread, unless they are for the process."""
+
+from __future__ import annotations
+
+import errno
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+from helpers import DEADLINE_S
+from qnx_rig import TRACKED, Note, exists, fire, in_thread, settle
+
+from uio_workloop import SoftwareInterrupt
+from uio_workloop.qnx import (
+    Channel,
+    IntrFlags,
+    MemOp,
+    SigevIntr,
+    SigevMemory,
+    SigevNone,
+    SigevPulse,
+    SigevSem,
+    SigevSignal,
+    SigevSignalCode,
+    SigevSignalThread,
+    SigevThread,
+    interrupt_attach_event,
+    interrupt_detach,
+    interrupt_info,
+    interrupt_mask,
+    interrupt_mask_count,
+    interrupt_unmask,
+    interrupt_wait,
+)
+from uio_workloop.qnx import dispatcher as dispatching
+
+OF_THE_THREAD = {
+    "sem": SigevSem(threading.Semaphore(0)),
+    "memory": SigevMemory(memoryview(bytearray(4)).cast("I"), 1, MemOp.ADD),
+    "thread": SigevThread(lambda value: None),
+    "signal to a thread": SigevSignalThread(signal.SIGRTMIN),
+    "none": SigevNone(),
+}
+
+
+@pytest.fixture
+def told() -> list[object]:
+    return []
+
+
+@pytest.mark.qnx(53)
+def test_an_attachment_ends_with_its_thread_and_gives_its_masks_back(attached, soft, told):
+    attached.event(soft, Note(told, "other"))
+
+    def attach_and_mask() -> int:
+        id = interrupt_attach_event(soft, SigevIntr())  # noqa: A001
+        for _ in range(3):
+            interrupt_mask(soft, id)
+        return id
+
+    gone = in_thread(attach_and_mask)
+    settle()
+    assert not exists(gone)
+    assert interrupt_mask_count(soft) == 0
+    fire(soft)
+    assert told == ["other"]
+
+
+@pytest.mark.qnx(54)
+@pytest.mark.parametrize("kind", ["pulse", "signal", "signal code"])
+def test_an_event_for_the_process_outlives_the_thread(attached, soft, kind):
+    with Channel() as channel:
+        event = {
+            "pulse": SigevPulse(channel),
+            "signal": SigevSignal(signal.SIGRTMIN),
+            "signal code": SigevSignalCode(signal.SIGRTMIN),
+        }[kind]
+        id = in_thread(attached.event, soft, event)  # noqa: A001
+        settle()
+        assert exists(id)
+
+
+@pytest.mark.qnx(55)
+@pytest.mark.parametrize("kind", OF_THE_THREAD)
+def test_any_other_event_ends_with_the_thread(attached, soft, kind):
+    attached.event(soft, SigevNone())
+    gone = in_thread(interrupt_attach_event, soft, OF_THE_THREAD[kind])
+    settle()
+    assert not exists(gone)
+
+
+def test_the_last_attachment_of_the_process_can_end_with_its_thread(soft):
+    in_thread(interrupt_attach_event, soft, SigevIntr())
+    dispatcher = dispatching.current()
+    if dispatcher is not None:
+        dispatcher.loop.thread.join(DEADLINE_S)
+    assert dispatching.current() is None
+    assert soft.masked
+
+
+@pytest.mark.qnx(56)
+def test_an_intr_event_for_the_process_fails_once_its_thread_has_ended_and_can_be_detached(attached, soft):
+    id = in_thread(attached.event, soft, SigevIntr(), TRACKED | IntrFlags.PROCESS)  # noqa: A001
+    fire(soft)
+    info = interrupt_info(id)
+    assert (info.booked, info.delivered, info.failed) == (1, 0, 1)
+    interrupt_detach(id)
+
+
+@pytest.mark.qnx(57)
+def test_a_thread_that_dies_with_the_line_masked_by_its_delivery_opens_it_for_the_others(attached, soft, told):
+    other = attached.event(soft, Note(told, "other"))
+
+    def attach_wait_and_die() -> None:
+        ready.put(interrupt_attach_event(soft, SigevIntr()))
+        interrupt_wait(timeout=DEADLINE_S)
+
+    ready: queue.Queue[int] = queue.Queue()
+    thread = threading.Thread(target=attach_wait_and_die)
+    thread.start()
+    ready.get(timeout=DEADLINE_S)
+    fire(soft)
+    thread.join(DEADLINE_S)
+    settle()
+    assert interrupt_unmask(soft, other) == 0
+    for _ in range(3):
+        fire(soft)
+        interrupt_unmask(soft, other)
+    assert told == ["other"] * 4
+
+
+@pytest.mark.qnx(53)
+def test_a_thread_that_is_still_referred_to_has_ended_all_the_same(attached, soft):
+    attached.event(soft, SigevNone())
+    ids = []
+    thread = threading.Thread(target=lambda: ids.append(interrupt_attach_event(soft, SigevIntr())))
+    thread.start()
+    thread.join(DEADLINE_S)
+    settle()
+    assert not exists(ids[0])
+    assert not thread.is_alive()
+
+
+@pytest.mark.qnx(58)
+def test_at_the_end_of_the_program_the_line_is_masked_and_nothing_hangs():
+    script = """
+import atexit
+from uio_workloop import SoftwareInterrupt
+line = SoftwareInterrupt()
+atexit.register(lambda: print("masked" if line.masked else "open"))
+from uio_workloop.qnx import SigevIntr, SigevPulse, Channel, interrupt_attach_event
+interrupt_attach_event(line, SigevIntr())
+interrupt_attach_event(line, SigevPulse(Channel()))
+"""
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=DEADLINE_S)
+    assert (run.returncode, run.stdout, run.stderr) == (0, "masked\n", "")
+
+
+@pytest.mark.qnx(60)
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_in_the_child_of_a_fork_the_parents_ids_are_eperm_and_it_can_attach_anew(attached, soft, told):
+    id = attached.event(soft, Note(told, "parent"))  # noqa: A001
+    attached.event(soft, SigevIntr())
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            refusals = [
+                errno_of(interrupt_mask, soft, id),
+                errno_of(interrupt_unmask, soft, id),
+                errno_of(interrupt_detach, id),
+                errno_of(interrupt_wait),
+            ]
+            with SoftwareInterrupt() as own:
+                mine = interrupt_attach_event(own, SigevIntr())
+                own.cause()
+                woken = interrupt_wait(timeout=DEADLINE_S)
+                interrupt_detach(mine)
+            code = 0 if refusals == [errno.EPERM] * 4 and woken == (mine,) else 2
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    fire(soft)
+    assert told == ["parent"]
+
+
+def errno_of(call, *arguments):
+    try:
+        call(*arguments)
+    except OSError as error:
+        return error.errno
+    return 0

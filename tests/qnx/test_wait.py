@@ -1,0 +1,152 @@
+"""Waiting for an interrupt."""
+
+from __future__ import annotations
+
+import errno
+import threading
+
+import pytest
+from helpers import DEADLINE_S
+from qnx_rig import TRACKED, fire, in_thread, settle
+
+from uio_workloop import SoftwareInterrupt
+from uio_workloop.qnx import (
+    Channel,
+    IntrFlags,
+    SigevIntr,
+    SigevNone,
+    WaitFlags,
+    interrupt_attach_event,
+    interrupt_detach,
+    interrupt_mask_count,
+    interrupt_unmask,
+    interrupt_wait,
+)
+from uio_workloop.qnx import dispatcher as dispatching
+
+
+def refused(call, *arguments):
+    """The errno of the refusal."""
+    with pytest.raises(OSError) as error:  # noqa: PT011
+        call(*arguments)
+    return error.value.errno
+
+
+@pytest.mark.qnx(61)
+def test_what_fired_before_the_wait_ends_it_at_once_and_only_once(attached, soft):
+    id = attached.event(soft, SigevIntr())  # noqa: A001
+    fire(soft)
+    assert interrupt_wait() == (id,)
+    assert refused(interrupt_wait, 0, 0) == errno.ETIMEDOUT
+
+
+@pytest.mark.qnx(62)
+def test_two_interrupts_that_fired_before_the_wait_end_it_once(attached, soft):
+    with SoftwareInterrupt() as other:
+        ids = [attached.event(soft, SigevIntr()), attached.event(other, SigevIntr())]
+        fire(soft)
+        fire(other)
+        assert interrupt_wait() == tuple(ids)
+        assert refused(interrupt_wait, 0, 0) == errno.ETIMEDOUT
+        attached.detach_all()
+
+
+@pytest.mark.qnx(63)
+def test_a_thread_that_attached_nothing_may_not_wait(attached, soft):
+    attached.event(soft, SigevIntr())
+    assert in_thread(refused, interrupt_wait) == errno.EPERM
+
+
+def test_an_event_of_another_kind_is_nothing_to_wait_for(attached, soft):
+    attached.event(soft, SigevNone())
+    assert refused(interrupt_wait) == errno.EPERM
+
+
+@pytest.mark.qnx(64)
+def test_a_wait_with_a_timeout_ends_after_it_and_changes_nothing(attached, soft):
+    id = attached.event(soft, SigevIntr())  # noqa: A001
+    with pytest.raises(TimeoutError) as ended:
+        interrupt_wait(timeout=0.01)
+    assert ended.value.errno == errno.ETIMEDOUT
+    assert interrupt_mask_count(soft) == 0
+    fire(soft)
+    assert interrupt_wait(timeout=0) == (id,)
+
+
+@pytest.mark.qnx(69)
+def test_a_fast_wait_takes_no_timeout(attached, soft):
+    attached.event(soft, SigevIntr())
+    assert refused(interrupt_wait, WaitFlags.FAST, 1) == errno.ENOTSUP
+    fire(soft)
+    assert interrupt_wait(WaitFlags.FAST) == (attached.ids[0],)
+
+
+@pytest.mark.qnx(69)
+def test_a_handler_may_not_wait(attached, soft):
+    refusals = []
+    with Channel() as channel:
+
+        def handler(area, id):  # noqa: A002
+            interrupt_attach_event(soft, SigevIntr(), TRACKED | IntrFlags.NO_UNMASK)
+            refusals.append(refused(interrupt_wait))
+            refusals.append(refused(channel.receive_pulse))
+
+        attached.handler(soft, handler)
+        fire(soft)
+        attached.detach_all()
+        for each in tuple(dispatching.current().attachments):
+            interrupt_detach(each)
+    assert refusals == [errno.EDEADLK, errno.EDEADLK]
+
+
+@pytest.mark.parametrize(("flags", "timeout"), [(4, None), (-1, None), (0, -1)])
+def test_a_wait_that_cannot_be_is_einval(attached, soft, flags, timeout):
+    attached.event(soft, SigevIntr())
+    assert refused(interrupt_wait, flags, timeout) == errno.EINVAL
+
+
+@pytest.mark.qnx(70)
+def test_a_wait_that_unmasks_releases_what_the_last_one_returned(attached, soft):
+    id = attached.event(soft, SigevIntr())  # noqa: A001
+    assert refused(interrupt_wait, WaitFlags.UNMASK, 0) == errno.ETIMEDOUT  # nothing is outstanding
+    fire(soft)
+    interrupt_wait()
+    soft.cause()
+    assert interrupt_wait(WaitFlags.UNMASK, DEADLINE_S) == (id,)
+    assert interrupt_mask_count(soft) == 1
+
+
+def test_a_wait_that_unmasks_does_not_release_what_was_unmasked_by_hand(attached, soft):
+    id = attached.event(soft, SigevIntr(), IntrFlags(0))  # noqa: A001
+    attached.event(soft, SigevNone(), IntrFlags(0))
+    fire(soft)
+    interrupt_wait()
+    interrupt_unmask(soft, id)
+    assert refused(interrupt_wait, WaitFlags.UNMASK, 0) == errno.ETIMEDOUT
+    assert interrupt_mask_count(soft) == 1
+
+
+def test_the_usual_loop_attaches_without_unmask_and_waits_with_it(attached, soft):
+    served = []
+
+    def serve() -> None:
+        id = interrupt_attach_event(soft, SigevIntr(), TRACKED | IntrFlags.NO_UNMASK)  # noqa: A001
+        ready.set()
+        while len(served) < 100:
+            assert interrupt_wait(WaitFlags.UNMASK, DEADLINE_S) == (id,)
+            served.append(id)
+            done.release()
+
+    ready, done = threading.Event(), threading.Semaphore(0)
+    attached.event(soft, SigevNone(), IntrFlags.PROCESS)
+    keeper = attached.ids[0]
+    thread = threading.Thread(target=serve)
+    thread.start()
+    assert ready.wait(DEADLINE_S)
+    for _ in range(100):
+        soft.cause()
+        assert done.acquire(timeout=DEADLINE_S)
+        interrupt_unmask(soft, keeper)
+    thread.join(DEADLINE_S)
+    settle()
+    assert len(served) == 100

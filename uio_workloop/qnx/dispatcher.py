@@ -1,0 +1,148 @@
+"""The hidden work loop that all attachments of a process are on, and the table of their ids.
+
+Theory of operation
+-------------------
+The loop is there while an attachment is: the first one makes it, the last one that goes closes it. Its gate is the one
+lock of this package: attaching, detaching, masking, unmasking and delivering are serial under it. Beside it there is
+only a lock for the moment in which the loop is made or let go, under which nothing waits.
+"""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import os
+import threading
+from collections import deque
+from collections.abc import Hashable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from uio_workloop.errors import NotAttachedError
+from uio_workloop.loop.event_source import EventSource
+from uio_workloop.loop.work_loop import WorkLoop
+from uio_workloop.qnx import blocking, thread_record
+from uio_workloop.qnx.thread_record import ThreadRecord
+
+if TYPE_CHECKING:
+    from uio_workloop.qnx.attachment import Attachment
+    from uio_workloop.qnx.vector import Vector
+
+MOST_ATTACHMENTS = 4096
+
+
+class Dispatcher:
+    """One life of the hidden loop. Context: its gate held, unless a method says otherwise."""
+
+    def __init__(self) -> None:
+        self.users = 0
+        """Attachments, and calls that may become one."""
+        self.vectors: dict[Hashable, Vector] = {}
+        self.attachments: dict[int, Attachment] = {}
+        self.loop: Final = WorkLoop("qnx interrupts", thread_setup=self._forbid_waits)
+        self.ends: Final = ThreadEnds(self)
+        self.loop.add_event_source(self.ends)
+
+    def _forbid_waits(self) -> None:
+        self.thread = threading.get_ident()
+        blocking.may_not_wait(self.thread)
+
+    def bury(self) -> None:
+        """Detach what threads that have ended left behind."""
+        for attachment in tuple(self.attachments.values()):
+            if attachment.thread.ended and not attachment.for_process:
+                attachment.vector.remove(attachment)
+                let_go(self)
+
+
+class ThreadEnds(EventSource):
+    """Has the attachments of a thread detached once it has ended."""
+
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        super().__init__(name="ends of threads")
+        self._dispatcher = dispatcher
+        self._ended: deque[ThreadRecord] = deque()
+
+    def put(self, record: ThreadRecord) -> None:
+        """A thread ends. Context: its finalizer; never waits."""
+        self._ended.append(record)
+        with suppress(NotAttachedError):  # the loop is closed: nothing is attached any more
+            self.signal_work_available()
+
+    def check_for_work(self) -> bool:
+        if self._ended:
+            self._ended.clear()
+            self._dispatcher.bury()
+        return False
+
+
+_making = threading.Lock()
+_current: Dispatcher | None = None
+_ids = itertools.count(1)
+_first_own_id = 1
+
+
+def hold() -> Dispatcher:
+    """The dispatcher, made if need be; it stays until `let_go`.
+
+    Context: any thread, gate open.
+    Raises:
+        OSError: EAGAIN, there are as many attachments as there can be, or no thread or descriptor is left.
+    """
+    global _current
+    with _making:
+        if _current is None:
+            try:
+                _current = Dispatcher()
+            except (OSError, RuntimeError) as error:
+                raise OSError(errno.EAGAIN, f"cannot attach: {error}") from error
+        if _current.users >= MOST_ATTACHMENTS:
+            raise OSError(errno.EAGAIN, f"cannot attach: there are {MOST_ATTACHMENTS} attachments; detach one")
+        _current.users += 1
+        return _current
+
+
+def let_go(dispatcher: Dispatcher) -> None:
+    """Undo one `hold`; the last one closes the loop. Context: any thread, gate held or open."""
+    global _current
+    with _making:
+        dispatcher.users -= 1
+        if dispatcher.users:
+            return
+        if _current is dispatcher:
+            _current = None
+    blocking.may_wait_again(dispatcher.thread)
+    dispatcher.loop.close()
+
+
+def current() -> Dispatcher | None:
+    """The dispatcher, if anything is attached. Context: any thread."""
+    return _current
+
+
+def next_id() -> int:
+    """An id that nobody has had. Context: any thread."""
+    return next(_ids)
+
+
+def find(id: int) -> Attachment | None:  # noqa: A002 - QNX's word
+    """The attachment of that id. Context: any thread; it may be gone the next moment, so look again under the gate.
+
+    Raises:
+        OSError: EPERM, it is the parent's, who forked this process.
+    """
+    if 0 < id < _first_own_id:
+        raise OSError(errno.EPERM, f"attachment {id} belongs to the parent of this process; attach anew")
+    return _current.attachments.get(id) if _current is not None else None
+
+
+def _begin_anew() -> None:
+    global _current, _first_own_id, _making
+    _making = threading.Lock()  # a thread that the child does not have may hold the old one
+    _current = None
+    _first_own_id = next(_ids)
+    blocking.forget_all()
+    thread_record.forget_mine()
+
+
+os.register_at_fork(after_in_child=_begin_anew)

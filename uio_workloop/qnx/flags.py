@@ -1,0 +1,68 @@
+"""What an attachment, and a wait, can be told besides; the numbers are QNX's."""
+
+from __future__ import annotations
+
+import enum
+import errno
+import operator
+from typing import Final
+
+
+class IntrFlags(enum.IntFlag):
+    """Of an attachment.
+
+    END: at the back of the list, not at the front. NO_UNMASK: it begins with one mask of its own. PROCESS: it lives as
+    long as the process, not as the thread. TRK_MSK: its masks are booked to its id, and given back when it goes.
+    EXCLUSIVE: no other attachment beside it.
+
+    QNX: _NTO_INTR_FLAGS_...
+    """
+
+    END = 0x01
+    NO_UNMASK = 0x02
+    PROCESS = 0x04
+    TRK_MSK = 0x08
+    EXCLUSIVE = 0x20
+
+
+class WaitFlags(enum.IntFlag):
+    """Of a wait.
+
+    FAST: for compatibility; it takes no timeout. UNMASK: first unmask what the last wait has handed out.
+
+    QNX: _NTO_INTR_WAIT_FLAGS_...
+    """
+
+    FAST = 0x1
+    UNMASK = 0x2
+
+
+_NOT_HERE: Final = {0x40: "FPU", 0x80: "CPU_LOCAL", 0x100: "EVENT_PRIORITY"}
+
+
+def check_intr_flags(flags: int) -> IntrFlags:
+    """The flags as such.
+
+    Raises:
+        OSError: EINVAL, a bit means nothing. ENOTSUP, it means something that Linux does not have.
+    """
+    unknown = operator.index(flags) & ~int(IntrFlags(0x2F))
+    for bit, name in _NOT_HERE.items():
+        if flags >= 0 and unknown & bit:
+            raise OSError(errno.ENOTSUP, f"cannot attach with flag {name}: there is no such thing on Linux")
+    if flags < 0 or unknown:
+        raise OSError(errno.EINVAL, f"cannot attach with flags {flags:#x}: the bits are those of IntrFlags")
+    return IntrFlags(flags)
+
+
+def check_wait_flags(flags: int, timeout: float | None) -> WaitFlags:
+    """The flags as such.
+
+    Raises:
+        OSError: EINVAL, a bit means nothing. ENOTSUP, FAST does not go with a timeout.
+    """
+    if not 0 <= operator.index(flags) <= 0x3:
+        raise OSError(errno.EINVAL, f"cannot wait with flags {flags:#x}: the bits are those of WaitFlags")
+    if flags & WaitFlags.FAST and timeout is not None:
+        raise OSError(errno.ENOTSUP, "a wait with flag FAST takes no timeout; leave out one of the two")
+    return WaitFlags(flags)

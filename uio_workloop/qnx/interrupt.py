@@ -1,0 +1,271 @@
+"""The calls: attach, wait, mask, unmask, detach.
+
+Every one raises `OSError` with the errno that QNX documents; Python picks the subclass. The `_r` forms of QNX are the
+same functions, because there is no errno to leave alone.
+"""
+
+from __future__ import annotations
+
+import errno
+import operator
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Final
+
+from uio_workloop.qnx import dispatcher as dispatching
+from uio_workloop.qnx.attachment import Attachment, Handler, InterruptInfo, no_such_id
+from uio_workloop.qnx.blocking import check_may_wait
+from uio_workloop.qnx.channel import deadline_after
+from uio_workloop.qnx.dispatcher import Dispatcher
+from uio_workloop.qnx.flags import IntrFlags, WaitFlags, check_intr_flags, check_wait_flags
+from uio_workloop.qnx.intr import Identity, Intr, identify
+from uio_workloop.qnx.refusal import as_qnx_says_it
+from uio_workloop.qnx.sigevent import Event
+from uio_workloop.qnx.thread_record import my_record
+from uio_workloop.qnx.vector import Vector
+
+NOBODY: Final = -1
+"""The id that stands for no attachment."""
+
+
+def interrupt_attach_event(intr: Intr, event: Event, flags: int = IntrFlags.TRK_MSK) -> int:
+    """Have `event` delivered whenever the interrupt fires; returns the attachment's id.
+
+    Each delivery masks the interrupt once, and whoever serves the device unmasks it. The interrupt is open while
+    nobody has it masked. The attachment goes when the calling thread ends, unless `PROCESS` is set or the event is for
+    the process.
+
+    Args:
+        intr: which interrupt.
+        event: what to tell.
+        flags: of `IntrFlags`. Without END it is told before those that are there already.
+
+    Context: any thread; takes the gate of the hidden loop. It never waits for an interrupt.
+    Raises:
+        TypeError: `intr` or `event` is nothing of that kind.
+        OSError: EINVAL, no such interrupt, or malformed event or flags. EPERM, this user may not open it. EBUSY,
+            somebody has it, or has it exclusively. EAGAIN, nothing is left to attach with. ENOTSUP, the event or a flag
+            has no place here. Otherwise what opening the line answered. Nothing is attached then.
+    QNX: InterruptAttachEvent.
+    """
+    if not isinstance(event, Event):
+        raise TypeError(f"{event!r} is no event of an interrupt; make one, such as SigevIntr()")
+    checked = check_intr_flags(flags)
+    event.check()
+    return _attach(intr, checked, event=event)
+
+
+def interrupt_attach(intr: Intr, handler: Handler, area: object = None, flags: int = IntrFlags.TRK_MSK) -> int:
+    """Have `handler(area, id)` called whenever the interrupt fires; returns the attachment's id.
+
+    The handler quiets the device; nothing is masked for it, but the line stays masked until it has returned. It returns
+    None, an event, or several, and these are delivered, unmasked. It runs on the hidden loop's thread, after scheduling
+    and with the gate of that loop held, so it must not wait.
+
+    Args:
+        intr: which interrupt.
+        handler: what to call; its exceptions are logged, and counted as failed.
+        area: handed to it.
+        flags: of `IntrFlags`.
+
+    Context: any thread; takes the gate of the hidden loop.
+    Raises:
+        TypeError, OSError: as `interrupt_attach_event`.
+    QNX: InterruptAttach, InterruptAttachArray; which run at interrupt time.
+    """
+    if not callable(handler):
+        raise TypeError(f"{handler!r} is no handler: it is not callable")
+    return _attach(intr, check_intr_flags(flags), handler=handler, area=area)
+
+
+def _attach(
+    intr: Intr, flags: IntrFlags, *, event: Event | None = None, handler: Handler | None = None, area: object = None
+) -> int:
+    with as_qnx_says_it():
+        identity = identify(intr)
+        dispatcher = dispatching.hold()
+        try:
+            thread = my_record()
+            thread.on_end = dispatcher.ends.put
+            with dispatcher.loop.gate.own, _vector(dispatcher, identity) as vector:
+                attachment = Attachment(
+                    dispatching.next_id(), vector, thread, flags, event=event, handler=handler, area=area
+                )
+                vector.add(attachment)
+                vector.names.add(intr)
+        except BaseException:
+            dispatching.let_go(dispatcher)
+            raise
+    return attachment.id
+
+
+@contextmanager
+def _vector(dispatcher: Dispatcher, identity: Identity) -> Iterator[Vector]:
+    """The interrupt, claimed for this if it was not before; given back if the block fails. Context: gate held."""
+    vector = dispatcher.vectors.get(identity.key)
+    if vector is not None:
+        yield vector
+        return
+    vector = Vector(dispatcher, identity.key, *identity.open())
+    try:
+        yield vector
+    except BaseException:
+        vector.close()
+        raise
+    dispatcher.vectors[identity.key] = vector
+
+
+def interrupt_detach(id: int) -> None:  # noqa: A002 - QNX's word
+    """Take an attachment away, and give back the masks on its account; nothing is delivered for it afterwards.
+
+    What was delivered before stays where it is: a pulse in its channel, a signal pending. Whoever waits for nothing
+    else is refused with ESRCH. The last attachment of an interrupt masks and closes it.
+
+    Context: any thread; takes the gate of the hidden loop, so a delivery that runs is waited for, except in a handler.
+    Raises:
+        OSError: EINVAL, no such attachment. EPERM, it is the parent's, who forked this process.
+    QNX: InterruptDetach.
+    """
+    attachment = dispatching.find(operator.index(id))
+    if attachment is None:
+        raise no_such_id(id, errno.EINVAL)
+    dispatcher = attachment.vector.dispatcher
+    with as_qnx_says_it(), ExitStack() as gate_open_again, dispatcher.loop.gate.own:
+        if not attachment.attached:
+            raise no_such_id(id, errno.EINVAL)
+        gate_open_again.callback(dispatching.let_go, dispatcher)  # which waits for the hidden loop's thread
+        attachment.vector.remove(attachment)
+
+
+def interrupt_mask(intr: Intr | None, id: int = NOBODY) -> int:  # noqa: A002
+    """Mask an interrupt once more; returns how often it is masked now.
+
+    Args:
+        intr: which; None if the id says it.
+        id: on whose account, if that attachment has TRK_MSK. -1: nobody's, which anybody can release.
+
+    Context: any thread, also a handler; takes the gate of the hidden loop.
+    Raises:
+        OSError: EINVAL, nothing is attached to it, or the id belongs to another. ESRCH, no such id. EPERM, the id is
+            the parent's, who forked this process. ENODEV, the device has left.
+    QNX: InterruptMask.
+    """
+    with _found(intr, id) as vector:
+        return vector.mask(id)
+
+
+def interrupt_unmask(intr: Intr | None, id: int = NOBODY) -> int:  # noqa: A002
+    """Release one mask; returns how many are left, 0 if the interrupt is open.
+
+    It acknowledges nothing: quiet the device first, or a level fires again at once.
+
+    Args:
+        intr, id: as `interrupt_mask`.
+
+    Context: any thread, also a handler; takes the gate of the hidden loop.
+    Raises:
+        OSError: as `interrupt_mask`. EAGAIN, there is no mask on that account.
+    QNX: InterruptUnmask.
+    """
+    with _found(intr, id) as vector:
+        left = vector.unmask(id)
+        attachment = vector.dispatcher.attachments.get(id)
+        if attachment is not None:
+            attachment.thread.unmasked(id)
+        return left
+
+
+def interrupt_mask_count(intr: Intr | None, id: int = NOBODY) -> int:  # noqa: A002
+    """How often an interrupt is masked; of an id, what is on its account.
+
+    Context: any thread; takes the gate of the hidden loop.
+    Raises:
+        OSError: as `interrupt_mask`.
+    """
+    with _found(intr, id) as vector:
+        return vector.count.total if id == NOBODY else vector.count.booked(id)
+
+
+def interrupt_info(id: int) -> InterruptInfo:  # noqa: A002
+    """A snapshot of an attachment and its counters.
+
+    Context: any thread; takes the gate of the hidden loop.
+    Raises:
+        OSError: ESRCH, no such id. EPERM, it is the parent's, who forked this process.
+    """
+    with _found(None, id) as vector:
+        return vector.dispatcher.attachments[id].info()
+
+
+def interrupt_wait(flags: int = 0, timeout: float | None = None) -> tuple[int, ...]:
+    """Wait until an interrupt that this thread attached `SigevIntr()` to fires; returns the ids of those that did.
+
+    What fired before is reported at once: a flag per attachment is set, and this takes it. A wake-up is no cause; look
+    at the device. A signal whose handler returns does not end the wait.
+
+    Args:
+        flags: of `WaitFlags`; UNMASK: first unmask what the last wait has returned.
+        timeout: seconds; 0 only looks, None waits for ever.
+
+    Context: the thread that attached; waits.
+    Raises:
+        OSError: ETIMEDOUT. EPERM, this thread has attached nothing to wait for. ESRCH, its last attachment was detached
+            meanwhile. ENODEV, a device has left. EDEADLK, the caller is a handler. ENOTSUP, FAST with a timeout.
+            EINVAL, no such flag or timeout.
+    QNX: InterruptWait, TimerTimeout.
+    """
+    wanted = check_wait_flags(flags, timeout)
+    deadline = deadline_after(timeout)
+    check_may_wait("wait for an interrupt")
+    record = my_record()
+    if wanted & WaitFlags.UNMASK:
+        for each in record.take_to_unmask():
+            with suppress(OSError):  # it was unmasked, or detached, by others; or has left, which the wait tells
+                interrupt_unmask(None, each)
+    return record.wait(deadline)
+
+
+@contextmanager
+def _found(intr: Intr | None, id: int) -> Iterator[Vector]:  # noqa: A002
+    """The interrupt that is meant, under the gate."""
+    with as_qnx_says_it():
+        vector = _by_id(operator.index(id)) if id != NOBODY else _by_intr(intr)
+        with vector.dispatcher.loop.gate.own:
+            if id != NOBODY and id not in vector.dispatcher.attachments:
+                raise no_such_id(id)
+            if not vector.attachments:
+                raise _nobody_attached(intr)
+            if id != NOBODY and intr is not None and not _is_called(vector, intr):
+                raise OSError(errno.EINVAL, f"attachment {id} belongs to {vector.name}, not to {intr!r}")
+            yield vector
+
+
+def _by_id(id: int) -> Vector:  # noqa: A002
+    attachment = dispatching.find(id)
+    if attachment is None:
+        raise no_such_id(id)
+    return attachment.vector
+
+
+def _by_intr(intr: Intr | None) -> Vector:
+    dispatcher = dispatching.current()
+    if intr is None or dispatcher is None:
+        raise _nobody_attached(intr)
+    with dispatcher.loop.gate.own:
+        for vector in dispatcher.vectors.values():
+            if intr in vector.names:
+                return vector
+        found = dispatcher.vectors.get(identify(intr).key)
+    if found is None:
+        raise _nobody_attached(intr)
+    return found
+
+
+def _is_called(vector: Vector, intr: Intr) -> bool:
+    return intr in vector.names or identify(intr).key == vector.key
+
+
+def _nobody_attached(intr: object) -> OSError:
+    if intr is None:
+        return OSError(errno.EINVAL, "no interrupt was named: give the interrupt, or the id of an attachment")
+    return OSError(errno.EINVAL, f"nothing is attached to {intr!r} in this process")

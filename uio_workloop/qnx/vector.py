@@ -1,0 +1,171 @@
+"""One interrupt with its list of attachments and its count of masks.
+
+Theory of operation
+-------------------
+The interrupt is an event source on the hidden loop, and QNX's "masked" is the source's "disabled": it is enabled while
+the count is 0 and somebody is attached. How a line is masked, what arrives meanwhile, a device that leaves: all that
+is the source's and the line's business.
+
+A firing is the source's action. First every event attachment's mask is booked and the source disabled, then the list
+is walked. The gate is held throughout, so a receiver that unmasks at once waits for the end of the walk, and the line
+cannot be open between two deliveries of one firing.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Hashable
+from contextlib import ExitStack, suppress
+
+from uio_workloop.errors import DeviceGoneError
+from uio_workloop.interrupts.interrupt_line import InterruptProvider
+from uio_workloop.qnx.attachment import Attachment
+from uio_workloop.qnx.dispatcher import Dispatcher
+from uio_workloop.qnx.flags import IntrFlags
+from uio_workloop.qnx.level_line import LevelProvider
+from uio_workloop.qnx.mask_count import MaskCount
+from uio_workloop.sources.interrupt_event_source import InterruptEventSource
+
+
+class Vector:
+    """Claims the interrupt and goes to the dispatcher's loop; `close` undoes it.
+
+    Args:
+        key: the interrupt's identity.
+        provider: whose interrupt.
+        close_provider: gives back what was opened for this.
+
+    Context: gate of the dispatcher held.
+    Raises:
+        NoInterruptError, NoResourcesError, DeviceGoneError, ClosedError: see `InterruptProvider.claim_interrupt`.
+    """
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        key: Hashable,
+        provider: InterruptProvider,
+        close_provider: Callable[[], object] | None,
+    ) -> None:
+        self.dispatcher = dispatcher
+        self.key = key
+        self.provider = provider
+        self.names: set[object] = set()
+        """What it was called when something was attached: so that nothing is looked up to unmask it."""
+        self.attachments: list[Attachment] = []
+        self.count = MaskCount()
+        with ExitStack() as acquired:
+            if close_provider is not None:
+                acquired.callback(close_provider)
+            self._source = InterruptEventSource(LevelProvider(provider), self._fire)
+            acquired.callback(self._source.close)
+            self._source.on_terminated = self._device_left
+            dispatcher.loop.add_event_source(self._source)
+            self._held = acquired.pop_all()
+
+    @property
+    def name(self) -> str:
+        return self.provider.name
+
+    def close(self) -> None:
+        """Mask the line and let go of it."""
+        self.dispatcher.vectors.pop(self.key, None)
+        self._held.close()
+
+    # The list
+
+    def add(self, attachment: Attachment) -> None:
+        """Put an attachment in its place and open the line; on failure all is as it was.
+
+        Raises:
+            OSError: EBUSY, it, or one that is there, has to be alone. ENODEV, the device has left.
+            What the line answers when it is opened.
+        """
+        flags, id = attachment.flags, attachment.id  # noqa: A001 - QNX's word
+        self._check_present("attach to")
+        if self.attachments and IntrFlags.EXCLUSIVE & (flags | self.attachments[0].flags):
+            raise OSError(errno.EBUSY, f"cannot attach to {self.name}: an attachment to it is exclusive")
+        with ExitStack() as if_it_fails:
+            if flags & IntrFlags.TRK_MSK:
+                self.count.open_account(id)
+                if_it_fails.callback(self.count.close_account, id)
+            self.attachments.insert(len(self.attachments) if flags & IntrFlags.END else 0, attachment)
+            if_it_fails.callback(self.attachments.remove, attachment)
+            if flags & IntrFlags.NO_UNMASK:
+                self.count.mask(id)
+                if not flags & IntrFlags.TRK_MSK:
+                    if_it_fails.callback(self.count.unmask, id)
+            self.follow()
+            if_it_fails.pop_all()
+        self.dispatcher.attachments[id] = attachment
+        if attachment.for_wait:
+            attachment.thread.attach(id, masked=bool(flags & IntrFlags.NO_UNMASK))
+
+    def remove(self, attachment: Attachment) -> None:
+        """Take an attachment away, with the masks on its account; the last one closes the line."""
+        attachment.attached = False
+        self.attachments.remove(attachment)
+        self.dispatcher.attachments.pop(attachment.id, None)
+        self.count.close_account(attachment.id)
+        attachment.thread.detach(attachment.id)
+        if not self.attachments:
+            self.close()
+            return
+        with suppress(DeviceGoneError):  # it is noticed elsewhere, too; detaching is always possible
+            self.follow()
+
+    # The line
+
+    def follow(self) -> None:
+        """Have the line open or masked, as the count says."""
+        if self._source.closed:
+            return
+        wanted = bool(self.attachments) and not self.count.total
+        if wanted and not self._source.enabled:
+            self._source.enable()
+        elif not wanted and self._source.enabled:
+            self._source.disable()
+
+    def mask(self, owner: int) -> int:
+        """One mask more; returns how many there are.
+
+        Raises:
+            OSError: ENODEV, the device has left.
+        """
+        self._check_present("mask")
+        total = self.count.mask(owner)
+        self.follow()
+        return total
+
+    def unmask(self, owner: int) -> int:
+        """One mask less; returns how many are left.
+
+        Raises:
+            OSError: EAGAIN, there is none on this account. ENODEV, the device has left.
+            What the line answers when it is opened; the mask is released all the same.
+        """
+        self._check_present("unmask")
+        left = self.count.unmask(owner)
+        self.follow()
+        return left
+
+    def _check_present(self, operation: str) -> None:
+        if self._source.closed:
+            raise OSError(errno.ENODEV, f"cannot {operation} {self.name}: the device has left; detach")
+
+    # Interrupts
+
+    def _fire(self, sender: InterruptEventSource, count: int) -> None:
+        self.dispatcher.bury()
+        told = tuple(self.attachments)
+        for attachment in told:  # all of them first: the line stays masked until the last has unmasked
+            if attachment.event is not None:
+                self.count.mask(attachment.id)
+        self.follow()
+        for attachment in told:
+            if attachment.attached:
+                attachment.serve(count)
+
+    def _device_left(self, sender: InterruptEventSource) -> None:
+        for attachment in self.attachments:
+            attachment.thread.device_left(attachment.id)
