@@ -94,10 +94,11 @@ def test_any_other_event_ends_with_the_thread(attached, soft, kind):
 
 
 def test_the_last_attachment_of_the_process_can_end_with_its_thread(soft):
-    in_thread(interrupt_attach_event, soft, SigevIntr())
-    dispatcher = dispatching.current()
-    if dispatcher is not None:
-        dispatcher.loop.thread.join(DEADLINE_S)
+    def attach_and_die() -> threading.Thread:
+        interrupt_attach_event(soft, SigevIntr())
+        return dispatching.current().loop.thread
+
+    in_thread(attach_and_die).join(DEADLINE_S)
     assert dispatching.current() is None
     assert soft.masked
 

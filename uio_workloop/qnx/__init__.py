@@ -49,6 +49,7 @@ from uio_workloop.qnx.sigevent import (
     SigevThread,
     SigevUnblock,
 )
+from uio_workloop.qnx.signal_receiver import SignalInfo, SignalReceiver
 
 __all__ = [
     "PULSE_CODE_MAXAVAIL",
@@ -75,6 +76,8 @@ __all__ = [
     "SigevSignalThread",
     "SigevThread",
     "SigevUnblock",
+    "SignalInfo",
+    "SignalReceiver",
     "WaitFlags",
     "interrupt_attach",
     "interrupt_attach_event",

@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 import itertools
 import os
+import signal
 import threading
 from collections import deque
 from collections.abc import Hashable
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from uio_workloop.qnx.vector import Vector
 
 MOST_ATTACHMENTS = 4096
+_FOR_PROGRAMS: Final = {signal.SIGUSR1, signal.SIGUSR2, *range(signal.SIGRTMIN, signal.SIGRTMAX + 1)}
 
 
 class Dispatcher:
@@ -39,11 +41,13 @@ class Dispatcher:
         """Attachments, and calls that may become one."""
         self.vectors: dict[Hashable, Vector] = {}
         self.attachments: dict[int, Attachment] = {}
-        self.loop: Final = WorkLoop("qnx interrupts", thread_setup=self._forbid_waits)
+        self.loop: Final = WorkLoop("qnx interrupts", thread_setup=self._set_up_thread)
         self.ends: Final = ThreadEnds(self)
         self.loop.add_event_source(self.ends)
 
-    def _forbid_waits(self) -> None:
+    def _set_up_thread(self) -> None:
+        # A signal for the process goes to any thread that does not block it, and would end the process here.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _FOR_PROGRAMS)
         self.thread = threading.get_ident()
         blocking.may_not_wait(self.thread)
 

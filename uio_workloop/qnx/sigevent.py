@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Final, Protocol
 
-from uio_workloop._linux import sigqueue
+from uio_workloop._linux import signals
 from uio_workloop.qnx.channel import PULSE_PRIO_INHERIT, Channel, check_code, check_priority
 from uio_workloop.qnx.thread_record import ThreadRecord
 
@@ -122,13 +122,13 @@ class SigevSignal(Event):
     for_process: ClassVar[bool] = True
 
     def check(self) -> None:
-        _check_signal(self.signo, sigqueue.SI_QUEUE, self.value)
+        _check_signal(self.signo, signals.SI_QUEUE, self.value)
 
     def deliver(self, thread: ThreadRecord, id: int) -> bool:  # noqa: A002
         if self.value is None:
             os.kill(os.getpid(), self.signo)
         else:
-            sigqueue.to_process(self.signo, sigqueue.SI_QUEUE, self.value)
+            signals.to_process(self.signo, signals.SI_QUEUE, self.value)
         return True
 
 
@@ -154,7 +154,7 @@ class SigevSignalCode(Event):
         _check_signal(self.signo, self.code, self.value)
 
     def deliver(self, thread: ThreadRecord, id: int) -> bool:  # noqa: A002
-        sigqueue.to_process(self.signo, self.code, self.value)
+        signals.to_process(self.signo, self.code, self.value)
         return True
 
 
@@ -177,7 +177,7 @@ class SigevSignalThread(Event):
     def deliver(self, thread: ThreadRecord, id: int) -> bool:  # noqa: A002
         if thread.ended:  # its number may be another's by now
             return False
-        sigqueue.to_thread(thread.native_id, self.signo, self.code, self.value)
+        signals.to_thread(thread.native_id, self.signo, self.code, self.value)
         return True
 
 
@@ -312,7 +312,7 @@ class SigevUnblock(Event):
 def _check_signal(signo: int, code: int, value: int | None) -> None:
     if not 1 <= operator.index(signo) < signal.NSIG:
         raise OSError(errno.EINVAL, f"there is no signal {signo}: it is 1 to {signal.NSIG - 1}")
-    if not SI_MINAVAIL <= operator.index(code) < 0 or code == sigqueue.SI_TKILL:
+    if not SI_MINAVAIL <= operator.index(code) < 0 or code == signals.SI_TKILL:
         raise OSError(
             errno.EINVAL,
             f"a signal cannot have code {code}: yours are {SI_MINAVAIL} to {SI_MAXAVAIL}, the rest is taken",
@@ -321,5 +321,5 @@ def _check_signal(signo: int, code: int, value: int | None) -> None:
         return
     if not -WORD // 2 <= operator.index(value) < WORD // 2:
         raise OSError(errno.EINVAL, f"a signal cannot carry {value}: its value has 32 bits, signed")
-    if not sigqueue.available():
+    if not signals.available():
         raise OSError(errno.ENOTSUP, "signals cannot carry a value here: the system call's number is not known")

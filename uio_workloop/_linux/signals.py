@@ -1,7 +1,7 @@
-"""Signals with a code and a value, to this process or to one of its threads.
+"""Signals with a code and a value: sent to this process or one of its threads, and received as a descriptor.
 
 sigqueue(3) and pthread_sigqueue(3) would put SI_QUEUE in place of the code, so the system calls are made directly;
-their numbers differ by architecture. Source: rt_sigqueueinfo(2), sigaction(2) for the layout of siginfo_t.
+their numbers differ by architecture. Source: rt_sigqueueinfo(2), sigaction(2) for the layout of siginfo_t, signalfd(2).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import errno
 import functools
 import os
 import struct
+from collections.abc import Iterable
 from typing import Any, Final
 
 SI_QUEUE: Final = -1
@@ -42,6 +43,34 @@ def to_thread(thread: int, signo: int, code: int, value: int) -> None:
     _call(1, os.getpid(), thread, signo, info=_siginfo(signo, code, value))
 
 
+# Receiving
+
+_RECEIVED: Final = struct.Struct("=IiiI28xi80x")  # ssi_signo, ssi_errno, ssi_code, ssi_pid, ssi_int
+_SIGSET_SIZE: Final = 128  # of the C library; the kernel's is smaller
+
+
+def open_signalfd(signals: Iterable[int]) -> int:
+    """A descriptor that is readable while one of these is pending; they have to be blocked. Source: signalfd(2)."""
+    libc, wanted = _libc(), ctypes.create_string_buffer(_SIGSET_SIZE)
+    libc.sigemptyset(wanted)
+    for each in signals:
+        libc.sigaddset(wanted, ctypes.c_int(each))
+    fd = int(libc.signalfd(ctypes.c_int(-1), wanted, ctypes.c_int(os.O_NONBLOCK | os.O_CLOEXEC)))
+    if fd < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+    return fd
+
+
+def read_signal(fd: int) -> tuple[int, int, int, int]:
+    """Number, code, value and sender of the next signal; BlockingIOError if none is pending."""
+    signo, _, code, pid, value = _RECEIVED.unpack(os.read(fd, _RECEIVED.size))
+    return signo, code, value, pid
+
+
+# The calls
+
+
 @functools.cache
 def _numbers() -> tuple[int, int] | None:
     machine = os.uname().machine
@@ -51,15 +80,15 @@ def _numbers() -> tuple[int, int] | None:
 
 
 @functools.cache
-def _syscall() -> Any:
-    return ctypes.CDLL(None, use_errno=True).syscall
+def _libc() -> Any:
+    return ctypes.CDLL(None, use_errno=True)
 
 
 def _call(which: int, *arguments: int, info: bytes) -> None:
     numbers = _numbers()
     if numbers is None:
         raise OSError(errno.ENOSYS, "signals with a value: the number of the system call is not known here")
-    if _syscall()(ctypes.c_long(numbers[which]), *map(ctypes.c_long, arguments), info) < 0:
+    if _libc().syscall(ctypes.c_long(numbers[which]), *map(ctypes.c_long, arguments), info) < 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))
 

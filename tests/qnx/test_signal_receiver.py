@@ -1,0 +1,88 @@
+"""Signals with code and value."""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import signal
+
+import pytest
+from helpers import DEADLINE_S
+from qnx_rig import fire, in_thread
+
+from uio_workloop.qnx import (
+    SigevNone,
+    SigevSignal,
+    SigevSignalCode,
+    SigevSignalThread,
+    SignalInfo,
+    SignalReceiver,
+)
+
+NUMBER = signal.SIGRTMIN + 2
+
+
+def pending(receiver: SignalReceiver) -> bool:
+    return bool(select.select([receiver], [], [], 0)[0])
+
+
+@pytest.mark.qnx(76)
+def test_a_signal_arrives_with_number_code_and_value(attached, soft):
+    attached.event(soft, SigevNone())  # the hidden thread runs before the signal is blocked
+    with SignalReceiver([NUMBER]) as receiver:
+        attached.event(soft, SigevSignalCode(NUMBER, 2**31 - 1, -100))
+        assert not pending(receiver)
+        fire(soft)
+        assert pending(receiver)
+        assert receiver.receive(DEADLINE_S) == SignalInfo(NUMBER, -100, 2**31 - 1, os.getpid())
+
+
+def test_a_value_can_be_negative_and_a_plain_signal_has_none(attached, soft):
+    with SignalReceiver([NUMBER]) as receiver:
+        attached.event(soft, SigevSignal(NUMBER, -(2**31)))
+        attached.event(soft, SigevSignal(NUMBER))
+        fire(soft)
+        assert [(info.code, info.value) for info in (receiver.receive(0), receiver.receive(0))] == [
+            (0, 0),
+            (-1, -(2**31)),
+        ]
+
+
+@pytest.mark.qnx(77)
+def test_a_signal_for_a_thread_is_seen_by_a_receiver_in_that_thread_alone(attached, soft):
+    with SignalReceiver([NUMBER]) as receiver:
+        attached.event(soft, SigevSignalThread(NUMBER, 4, -70))
+        fire(soft)
+        assert not in_thread(pending, receiver)
+        assert receiver.receive(0)[:3] == (NUMBER, -70, 4)
+
+
+def test_without_a_signal_the_wait_ends_after_the_timeout():
+    with SignalReceiver([NUMBER]) as receiver, pytest.raises(TimeoutError):
+        receiver.receive(0.01)
+
+
+def test_closing_drops_what_is_pending_and_unblocks():
+    receiver = SignalReceiver([NUMBER])
+    os.kill(os.getpid(), NUMBER)
+    receiver.close()
+    receiver.close()
+    assert NUMBER not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    with pytest.raises(ProcessLookupError):
+        receiver.receive()
+
+
+def test_a_signal_that_was_blocked_before_stays_so():
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [NUMBER])
+    try:
+        SignalReceiver([NUMBER]).close()
+        assert NUMBER in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def test_a_signal_that_there_is_not_is_einval():
+    with pytest.raises(OSError, match="no signal 65") as refused:
+        SignalReceiver([65])
+    assert refused.value.errno == errno.EINVAL
