@@ -127,6 +127,37 @@ def test_a_line_that_masks_itself_or_not_is_masked_once_and_opened_by_the_last_u
         attached.detach_all()
 
 
+class Asserted(SoftwareInterrupt):
+    """A level line that stays asserted until its device is quieted: opened before, it fires again at once."""
+
+    asserted = False
+
+    def assert_it(self) -> None:
+        self.asserted = True
+        self.cause()
+
+    def unmask(self) -> None:
+        super().unmask()
+        if self.asserted:
+            self.cause()
+
+
+@pytest.mark.qnx(18)
+def test_a_level_that_is_still_asserted_fires_again_at_once_and_one_that_is_cleared_does_not(attached, told):
+    with Asserted(Trigger.LEVEL) as line:
+        id = attached.event(line, Note(told, "fired"))  # noqa: A001
+        line.assert_it()
+        settle()
+        interrupt_unmask(line, id)
+        settle()
+        assert told == ["fired", "fired"]
+        line.asserted = False
+        assert interrupt_unmask(line, id) == 0
+        settle()
+        assert told == ["fired", "fired"]
+        attached.detach_all()
+
+
 # Counting
 
 

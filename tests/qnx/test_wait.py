@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import os
+import signal
 import threading
 
 import pytest
@@ -15,14 +17,18 @@ from uio_workloop.qnx import (
     IntrFlags,
     SigevIntr,
     SigevNone,
+    TimeoutState,
     WaitFlags,
     interrupt_attach_event,
     interrupt_detach,
+    interrupt_mask,
     interrupt_mask_count,
     interrupt_unmask,
     interrupt_wait,
+    timer_timeout,
 )
 from uio_workloop.qnx import dispatcher as dispatching
+from uio_workloop.qnx.thread_record import my_record
 
 
 def refused(call, *arguments):
@@ -150,3 +156,96 @@ def test_the_usual_loop_attaches_without_unmask_and_waits_with_it(attached, soft
     thread.join(DEADLINE_S)
     settle()
     assert len(served) == 100
+
+
+# timer_timeout
+
+
+@pytest.mark.qnx(64)
+def test_an_armed_timeout_ends_the_wait_and_then_is_over(attached, soft):
+    attached.event(soft, SigevIntr())
+    timer_timeout(TimeoutState.INTR, 0.01)
+    assert refused(interrupt_wait) == errno.ETIMEDOUT
+    assert my_record().armed is None
+
+
+@pytest.mark.qnx(65)
+@pytest.mark.parametrize("call", [interrupt_mask, interrupt_unmask])
+def test_an_armed_timeout_is_over_after_any_other_call(attached, soft, call):
+    id = attached.event(soft, SigevIntr())  # noqa: A001
+    fire(soft)
+    interrupt_wait()
+    interrupt_mask(soft, id)
+    timer_timeout(TimeoutState.INTR | TimeoutState.RECEIVE, 0)
+    call(soft, id)
+    assert my_record().armed is None
+
+
+def test_a_timeout_for_one_state_does_not_end_another_wait(attached, soft):
+    attached.event(soft, SigevIntr())
+    with Channel() as channel:
+        timer_timeout(TimeoutState.RECEIVE, 0)
+        assert refused(channel.receive_pulse) == errno.ETIMEDOUT
+        timer_timeout(TimeoutState.RECEIVE, 0)
+        fire(soft)
+        assert interrupt_wait() == (attached.ids[0],)
+
+
+@pytest.mark.parametrize(("states", "seconds"), [(0, 1), (8, 1), (TimeoutState.INTR, -1)])
+def test_a_timeout_that_cannot_be_is_einval(states, seconds):
+    assert refused(timer_timeout, states, seconds) == errno.EINVAL
+
+
+# Signals
+
+
+def in_a_moment(line, number):
+    """A signal for the main thread once it waits, and an interrupt afterwards."""
+
+    def act() -> None:
+        record = next(iter(dispatching.current().attachments.values())).thread
+        while not record._told._waiters:
+            os.sched_yield()
+        signal.pthread_kill(threading.main_thread().ident, number)
+        handled.wait(DEADLINE_S)
+        line.cause()
+
+    handled = threading.Event()
+    thread = threading.Thread(target=act)
+    thread.start()
+    return thread, handled
+
+
+@pytest.fixture
+def restored_handler():
+    before = signal.getsignal(signal.SIGUSR1)
+    yield
+    signal.signal(signal.SIGUSR1, before)
+
+
+@pytest.mark.qnx(68)
+def test_what_a_signal_handler_raises_ends_the_wait_and_what_is_pending_stays(attached, soft, restored_handler):
+    class StopError(Exception):
+        pass
+
+    def handler(number, frame):
+        handled.set()
+        raise StopError
+
+    signal.signal(signal.SIGUSR1, handler)
+    id = attached.event(soft, SigevIntr())  # noqa: A001
+    thread, handled = in_a_moment(soft, signal.SIGUSR1)
+    with pytest.raises(StopError):
+        interrupt_wait(timeout=DEADLINE_S)
+    thread.join(DEADLINE_S)
+    assert interrupt_wait(timeout=DEADLINE_S) == (id,)
+
+
+@pytest.mark.qnx(67)
+def test_after_a_signal_whose_handler_returns_the_wait_goes_on(attached, soft, restored_handler):
+    signal.signal(signal.SIGUSR1, lambda number, frame: handled.set())
+    id = attached.event(soft, SigevIntr())  # noqa: A001
+    thread, handled = in_a_moment(soft, signal.SIGUSR1)
+    assert interrupt_wait(timeout=DEADLINE_S) == (id,)
+    assert handled.is_set()
+    thread.join(DEADLINE_S)

@@ -50,6 +50,7 @@ from uio_workloop.qnx.sigevent import (
     SigevUnblock,
 )
 from uio_workloop.qnx.signal_receiver import SignalInfo, SignalReceiver
+from uio_workloop.qnx.timer_timeout import TimeoutState, timer_timeout
 
 __all__ = [
     "PULSE_CODE_MAXAVAIL",
@@ -78,6 +79,7 @@ __all__ = [
     "SigevUnblock",
     "SignalInfo",
     "SignalReceiver",
+    "TimeoutState",
     "WaitFlags",
     "interrupt_attach",
     "interrupt_attach_event",
@@ -89,4 +91,5 @@ __all__ = [
     "interrupt_unlock",
     "interrupt_unmask",
     "interrupt_wait",
+    "timer_timeout",
 ]

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from uio_workloop.clock import SECOND_NS, Deadline, monotonic_ns
 from uio_workloop.qnx.blocking import check_may_wait
+from uio_workloop.qnx.timer_timeout import TimeoutState, disarm, timeout_of
 
 PULSE_PRIO_INHERIT: Final = -1
 """The priority of a pulse that has the channel's default."""
@@ -119,6 +120,7 @@ class Channel:
             OSError: EBADF, the channel is closed. EAGAIN, it is full. EINVAL, no such priority or code.
         QNX: MsgSendPulse, whose value is 32 bits, 64 in QNX OS 8.
         """
+        disarm()
         check_priority(priority)
         check_code(code)
         self._send(priority, code, value)
@@ -152,15 +154,16 @@ class Channel:
         """Wait for the next pulse.
 
         Args:
-            timeout: seconds; 0 only looks, None waits for ever.
+            timeout: seconds; 0 only looks; None waits for ever, or for as long as `timer_timeout` has armed.
 
         Context: any thread but the one that delivers; waits.
         Raises:
             OSError: ETIMEDOUT, none came in time. ESRCH, the channel is closed, or was while the caller waited.
                 EDEADLK, the caller is a handler. EINVAL, `timeout` is negative.
-        QNX: MsgReceivePulse; a timeout is armed with TimerTimeout there.
+        QNX: MsgReceivePulse.
         """
         check_may_wait("receive a pulse")
+        timeout = timeout_of(TimeoutState.RECEIVE, timeout)
         deadline = deadline_after(timeout)
         with self._arrived:
             while True:

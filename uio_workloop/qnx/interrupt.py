@@ -22,6 +22,7 @@ from uio_workloop.qnx.intr import Identity, Intr, identify
 from uio_workloop.qnx.refusal import as_qnx_says_it
 from uio_workloop.qnx.sigevent import Event
 from uio_workloop.qnx.thread_record import my_record
+from uio_workloop.qnx.timer_timeout import TimeoutState, disarm, timeout_of
 from uio_workloop.qnx.vector import Vector
 
 NOBODY: Final = -1
@@ -81,6 +82,7 @@ def interrupt_attach(intr: Intr, handler: Handler, area: object = None, flags: i
 def _attach(
     intr: Intr, flags: IntrFlags, *, event: Event | None = None, handler: Handler | None = None, area: object = None
 ) -> int:
+    disarm()
     with as_qnx_says_it():
         identity = identify(intr)
         dispatcher = dispatching.hold()
@@ -126,6 +128,7 @@ def interrupt_detach(id: int) -> None:  # noqa: A002 - QNX's word
         OSError: EINVAL, no such attachment. EPERM, it is the parent's, who forked this process.
     QNX: InterruptDetach.
     """
+    disarm()
     attachment = dispatching.find(operator.index(id))
     if attachment is None:
         raise no_such_id(id, errno.EINVAL)
@@ -205,7 +208,7 @@ def interrupt_wait(flags: int = 0, timeout: float | None = None) -> tuple[int, .
 
     Args:
         flags: of `WaitFlags`; UNMASK: first unmask what the last wait has returned.
-        timeout: seconds; 0 only looks, None waits for ever.
+        timeout: seconds; 0 only looks; None waits for ever, or for as long as `timer_timeout` has armed.
 
     Context: the thread that attached; waits.
     Raises:
@@ -214,6 +217,7 @@ def interrupt_wait(flags: int = 0, timeout: float | None = None) -> tuple[int, .
             EINVAL, no such flag or timeout.
     QNX: InterruptWait, TimerTimeout.
     """
+    timeout = timeout_of(TimeoutState.INTR, timeout)
     wanted = check_wait_flags(flags, timeout)
     deadline = deadline_after(timeout)
     check_may_wait("wait for an interrupt")
@@ -228,6 +232,7 @@ def interrupt_wait(flags: int = 0, timeout: float | None = None) -> tuple[int, .
 @contextmanager
 def _found(intr: Intr | None, id: int) -> Iterator[Vector]:  # noqa: A002
     """The interrupt that is meant, under the gate."""
+    disarm()
     with as_qnx_says_it():
         vector = _by_id(operator.index(id)) if id != NOBODY else _by_intr(intr)
         with vector.dispatcher.loop.gate.own:
