@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import errno
 import signal
+import threading
 from contextlib import suppress
 
 import pytest
-from helpers import Departing, attach
+from helpers import DEADLINE_S, Departing, attach, await_queue
 from qnx_rig import TRACKED, Note, fire
 
 from uio_workloop import NoResourcesError, PrivilegeError, SoftwareInterrupt
@@ -231,3 +232,34 @@ def test_a_device_that_leaves_ends_the_wait_and_can_only_be_detached(attached):
             interrupt_unmask(line, id)
         assert (wait.value.errno, unmask.value.errno) == (errno.ENODEV, errno.ENODEV)
         interrupt_detach(id)
+
+
+@pytest.mark.qnx(71)
+def test_a_device_that_is_closed_under_an_attachment_ends_the_wait_too(attached):
+    with SoftwareInterrupt() as line:
+        id = attached.event(line, SigevIntr())  # noqa: A001
+    with pytest.raises(OSError, match="was closed") as wait:
+        interrupt_wait(timeout=10)
+    assert wait.value.errno == errno.ENODEV
+    interrupt_detach(id)
+
+
+def test_who_would_wait_for_the_hidden_gate_in_a_circle_gets_edeadlk(attached, soft, work_loop):
+    """A handler waits for the gate of a loop whose holder wants to unmask."""
+    reached, held = threading.Event(), threading.Event()
+
+    def handler(area, id):  # noqa: A002
+        reached.set()
+        assert held.wait(DEADLINE_S)
+        work_loop.run_action(lambda: None)
+
+    id = attached.handler(soft, handler)  # noqa: A001
+    with work_loop.gate:
+        soft.cause()
+        assert reached.wait(DEADLINE_S)
+        held.set()
+        await_queue(work_loop)
+        with pytest.raises(OSError, match="wait") as refused:
+            interrupt_unmask(soft, id)
+    assert refused.value.errno == errno.EDEADLK
+    attached.detach_all()

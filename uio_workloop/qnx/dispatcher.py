@@ -51,13 +51,6 @@ class Dispatcher:
         self.thread = threading.get_ident()
         blocking.may_not_wait(self.thread)
 
-    def bury(self) -> None:
-        """Detach what threads that have ended left behind."""
-        for attachment in tuple(self.attachments.values()):
-            if attachment.thread.ended and not attachment.for_process:
-                attachment.vector.remove(attachment)
-                let_go(self)
-
 
 class ThreadEnds(EventSource):
     """Has the attachments of a thread detached once it has ended."""
@@ -74,10 +67,18 @@ class ThreadEnds(EventSource):
             self.signal_work_available()
 
     def check_for_work(self) -> bool:
-        if self._ended:
-            self._ended.clear()
-            self._dispatcher.bury()
+        self.bury()
         return False
+
+    def bury(self) -> None:
+        """Detach what threads that have ended left behind. Context: gate held."""
+        if not self._ended:
+            return
+        self._ended.clear()
+        for attachment in tuple(self._dispatcher.attachments.values()):
+            if attachment.thread.ended and not attachment.for_process:
+                attachment.vector.remove(attachment)
+                let_go(self._dispatcher)
 
 
 _making = threading.Lock()
@@ -122,6 +123,13 @@ def let_go(dispatcher: Dispatcher) -> None:
 def current() -> Dispatcher | None:
     """The dispatcher, if anything is attached. Context: any thread."""
     return _current
+
+
+def thread_ended(record: ThreadRecord) -> None:
+    """A thread that has attached something ends. Context: its finalizer; takes no lock."""
+    dispatcher = _current
+    if dispatcher is not None:
+        dispatcher.ends.put(record)
 
 
 def next_id() -> int:

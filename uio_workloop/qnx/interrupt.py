@@ -88,7 +88,7 @@ def _attach(
         dispatcher = dispatching.hold()
         try:
             thread = my_record()
-            thread.on_end = dispatcher.ends.put
+            thread.on_end = dispatching.thread_ended
             with dispatcher.loop.gate.own, _vector(dispatcher, identity) as vector:
                 attachment = Attachment(
                     dispatching.next_id(), vector, thread, flags, event=event, handler=handler, area=area

@@ -10,6 +10,7 @@ from typing import Final
 from uio_workloop.errors import (
     BadArgumentError,
     ClosedError,
+    DeadlockError,
     DeviceGoneError,
     DeviceNotFoundError,
     NoInterruptError,
@@ -28,6 +29,7 @@ _BY_CLASS: Final[tuple[tuple[type[WorkLoopError], int], ...]] = (
     (NoResourcesError, errno.EBUSY),
     (DeviceGoneError, errno.ENODEV),
     (UnsupportedError, errno.ENOTSUP),
+    (DeadlockError, errno.EDEADLK),
 )
 _BY_ERRNO: Final = {
     errno.EACCES: errno.EPERM,

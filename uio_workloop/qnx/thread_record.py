@@ -97,7 +97,9 @@ class ThreadRecord:
                 )
             while not self._pending:
                 if self._left:
-                    raise OSError(errno.ENODEV, f"the device of attachment {min(self._left)} has left; detach it")
+                    raise OSError(
+                        errno.ENODEV, f"the device of attachment {min(self._left)} left or was closed; detach"
+                    )
                 if not self._attached:
                     raise OSError(errno.ESRCH, "the attachment this thread waited for was detached")
                 if deadline is not None and deadline.expired:

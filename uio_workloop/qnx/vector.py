@@ -57,9 +57,8 @@ class Vector:
         with ExitStack() as acquired:
             if close_provider is not None:
                 acquired.callback(close_provider)
-            self._source = InterruptEventSource(LevelProvider(provider), self._fire)
+            self._source = _Source(LevelProvider(provider), self._fire, owner=self)
             acquired.callback(self._source.close)
-            self._source.on_terminated = self._device_left
             dispatcher.loop.add_event_source(self._source)
             self._held = acquired.pop_all()
 
@@ -151,12 +150,12 @@ class Vector:
 
     def _check_present(self, operation: str) -> None:
         if self._source.closed:
-            raise OSError(errno.ENODEV, f"cannot {operation} {self.name}: the device has left; detach")
+            raise OSError(errno.ENODEV, f"cannot {operation} {self.name}: the device has left, or was closed; detach")
 
     # Interrupts
 
     def _fire(self, sender: InterruptEventSource, count: int) -> None:
-        self.dispatcher.bury()
+        self.dispatcher.ends.bury()
         told = tuple(self.attachments)
         for attachment in told:  # all of them first: the line stays masked until the last has unmasked
             if attachment.event is not None:
@@ -166,6 +165,16 @@ class Vector:
             if attachment.attached:
                 attachment.serve(count)
 
-    def _device_left(self, sender: InterruptEventSource) -> None:
+    def device_left(self) -> None:
+        """Nothing will come of it any more; tell whoever waits."""
         for attachment in self.attachments:
             attachment.thread.device_left(attachment.id)
+
+
+class _Source(InterruptEventSource):
+    """Tells its vector when it is closed, whether the device has left or its owner has closed it."""
+
+    def free(self) -> None:
+        super().free()
+        if isinstance(self.owner, Vector):
+            self.owner.device_left()
