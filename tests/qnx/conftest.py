@@ -6,10 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 import qnx_contract
-from qnx_rig import Attached
+from qnx_rig import Attached, await_end
 
 from uio_workloop import SoftwareInterrupt, Trigger
-from uio_workloop.qnx import dispatcher as dispatching
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -33,7 +32,7 @@ def attached(nothing_is_left_behind: None) -> Iterator[Attached]:
     attached = Attached()
     yield attached
     attached.detach_all()
-    assert dispatching.current() is None, "something is still attached"
+    await_end()
 
 
 @pytest.fixture(params=list(Trigger), ids=lambda trigger: trigger.value)

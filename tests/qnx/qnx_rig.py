@@ -63,6 +63,14 @@ def settle() -> None:
         fence(dispatcher.loop)
 
 
+def await_end() -> None:
+    """Until the hidden thread has ended: the last attachment may have gone on that thread itself."""
+    for thread in threading.enumerate():
+        if thread.name == "qnx interrupts":
+            thread.join(DEADLINE_S)
+    assert dispatching.current() is None, "something is still attached"
+
+
 def fire(line: SoftwareInterrupt) -> None:
     """Cause one interrupt, and wait until the dispatcher is idle again."""
     line.cause()

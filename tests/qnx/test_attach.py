@@ -226,7 +226,7 @@ def test_a_device_that_leaves_ends_the_wait_and_can_only_be_detached(attached):
     with Departing() as line:
         id = attached.event(line, SigevIntr())  # noqa: A001
         line.leave()
-        with pytest.raises(OSError, match="has left") as wait:
+        with pytest.raises(OSError, match="left") as wait:
             interrupt_wait(timeout=10)
         with pytest.raises(OSError, match="has left") as unmask:
             interrupt_unmask(line, id)

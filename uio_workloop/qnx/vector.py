@@ -57,7 +57,9 @@ class Vector:
         with ExitStack() as acquired:
             if close_provider is not None:
                 acquired.callback(close_provider)
-            self._source = _Source(LevelProvider(provider), self._fire, owner=self)
+            self._source = _Source(
+                LevelProvider(provider), self._fire, owner=self, name=f"the attachments to {provider.name}"
+            )
             acquired.callback(self._source.close)
             dispatcher.loop.add_event_source(self._source)
             self._held = acquired.pop_all()
