@@ -43,6 +43,17 @@ class Unopenable(SoftwareInterrupt):
         super().unmask()
 
 
+class Unmaskable(SoftwareInterrupt):
+    """A line that answers EIO when it is to be masked, for so long as the test wants."""
+
+    broken = False
+
+    def mask(self) -> None:
+        if self.broken:
+            raise OSError(errno.EIO, "no")
+        super().mask()
+
+
 class Forbidden(SoftwareInterrupt):
     """A device that this user may not use."""
 
@@ -175,6 +186,35 @@ def test_an_attachment_that_fails_changes_nothing_for_those_that_are_there(attac
     assert told == ["first"]
 
 
+@pytest.mark.qnx(11)
+@pytest.mark.parametrize("flags", [IntrFlags.NO_UNMASK, IntrFlags.NO_UNMASK | TRACKED])
+def test_an_attachment_that_fails_half_way_is_undone(attached, flags):
+    told = []
+    with Unmaskable() as line:
+        first = attached.event(line, Note(told, "first"))
+        line.broken = True
+        with pytest.raises(OSError, match="no") as refused:
+            interrupt_attach_event(line, Note(told, "second"), flags)
+        line.broken = False
+        assert refused.value.errno == errno.EIO
+        assert (interrupt_info(first).position, interrupt_mask_count(line)) == (0, 0)
+        fire(line)
+        assert told == ["first"]
+        attached.detach_all()
+
+
+@pytest.mark.qnx(10)
+def test_a_line_that_could_not_be_opened_is_free_for_others_although_something_else_is_attached(
+    attached, soft, work_loop, seen
+):
+    attached.event(soft, SigevNone())
+    with Unopenable() as line:
+        with pytest.raises(OSError, match="no"):
+            interrupt_attach_event(line, SigevNone())
+        line.broken = False
+        attach(work_loop, line, seen).close()
+
+
 @pytest.mark.qnx(12)
 def test_what_was_attached_is_delivered_although_the_caller_has_dropped_it(attached, soft):
     with Channel() as channel:
@@ -263,3 +303,15 @@ def test_who_would_wait_for_the_hidden_gate_in_a_circle_gets_edeadlk(attached, s
             interrupt_unmask(soft, id)
     assert refused.value.errno == errno.EDEADLK
     attached.detach_all()
+
+
+@pytest.mark.qnx(71)
+def test_detaching_from_a_device_that_has_just_left_is_always_possible(attached):
+    with Departing() as line:
+        attached.event(line, SigevNone())
+        masked = attached.event(line, SigevNone(), TRACKED | IntrFlags.NO_UNMASK)
+        line.left = True  # nobody has noticed yet
+        interrupt_detach(masked)
+        with pytest.raises(OSError, match="no attachment"):
+            interrupt_detach(masked)
+        attached.detach_all()

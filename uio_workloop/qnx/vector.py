@@ -87,6 +87,7 @@ class Vector:
         if self.attachments and IntrFlags.EXCLUSIVE & (flags | self.attachments[0].flags):
             raise OSError(errno.EBUSY, f"cannot attach to {self.name}: an attachment to it is exclusive")
         with ExitStack() as if_it_fails:
+            if_it_fails.callback(self._settle)
             if flags & IntrFlags.TRK_MSK:
                 self.count.open_account(id)
                 if_it_fails.callback(self.count.close_account, id)
@@ -101,6 +102,11 @@ class Vector:
         self.dispatcher.attachments[id] = attachment
         if attachment.for_wait:
             attachment.thread.attach(id, masked=bool(flags & IntrFlags.NO_UNMASK))
+
+    def _settle(self) -> None:
+        """Have the line as the count says once more, after something has failed: what failed is what is told."""
+        with suppress(Exception):
+            self.follow()
 
     def remove(self, attachment: Attachment) -> None:
         """Take an attachment away, with the masks on its account; the last one closes the line."""
