@@ -10,6 +10,7 @@ from typing import Any
 from helpers import DEADLINE_S
 
 from uio_workloop import SoftwareInterrupt
+from uio_workloop.clock import SECOND_NS
 from uio_workloop.qnx import (
     Event,
     IntrFlags,
@@ -22,6 +23,7 @@ from uio_workloop.qnx import dispatcher as dispatching
 from uio_workloop.testing import fence
 
 TRACKED = IntrFlags.TRK_MSK
+DEADLINE_NS = round(DEADLINE_S * SECOND_NS)
 
 
 class Note(Event):

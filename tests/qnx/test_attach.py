@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import pytest
 from helpers import DEADLINE_S, Departing, attach, await_queue
-from qnx_rig import TRACKED, Note, fire
+from qnx_rig import DEADLINE_NS, TRACKED, Note, fire
 
 from uio_workloop import NoResourcesError, PrivilegeError, SoftwareInterrupt
 from uio_workloop.qnx import (
@@ -267,7 +267,7 @@ def test_a_device_that_leaves_ends_the_wait_and_can_only_be_detached(attached):
         id = attached.event(line, SigevIntr())  # noqa: A001
         line.leave()
         with pytest.raises(OSError, match="left") as wait:
-            interrupt_wait(timeout=10)
+            interrupt_wait(timeout_ns=DEADLINE_NS)
         with pytest.raises(OSError, match="has left") as unmask:
             interrupt_unmask(line, id)
         assert (wait.value.errno, unmask.value.errno) == (errno.ENODEV, errno.ENODEV)
@@ -279,7 +279,7 @@ def test_a_device_that_is_closed_under_an_attachment_ends_the_wait_too(attached)
     with SoftwareInterrupt() as line:
         id = attached.event(line, SigevIntr())  # noqa: A001
     with pytest.raises(OSError, match="was closed") as wait:
-        interrupt_wait(timeout=10)
+        interrupt_wait(timeout_ns=DEADLINE_NS)
     assert wait.value.errno == errno.ENODEV
     interrupt_detach(id)
 

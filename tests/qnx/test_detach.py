@@ -8,7 +8,7 @@ import threading
 
 import pytest
 from helpers import DEADLINE_S
-from qnx_rig import TRACKED, Note, exists, fire, settle
+from qnx_rig import DEADLINE_NS, TRACKED, Note, exists, fire, settle
 
 from uio_workloop.qnx import (
     Channel,
@@ -116,7 +116,7 @@ class Waiter:
             self.ids = [interrupt_attach_event(line, SigevIntr()) for line in lines]
             attached.set()
             try:
-                self.outcome = interrupt_wait(timeout=DEADLINE_S)
+                self.outcome = interrupt_wait(timeout_ns=DEADLINE_NS)
             except OSError as error:
                 self.outcome = error.errno
 

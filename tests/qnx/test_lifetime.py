@@ -12,7 +12,7 @@ import threading
 
 import pytest
 from helpers import DEADLINE_S
-from qnx_rig import TRACKED, Note, exists, fire, in_thread, settle
+from qnx_rig import DEADLINE_NS, TRACKED, Note, exists, fire, in_thread, settle
 
 from uio_workloop import SoftwareInterrupt
 from uio_workloop.qnx import (
@@ -118,7 +118,7 @@ def test_a_thread_that_dies_with_the_line_masked_by_its_delivery_opens_it_for_th
 
     def attach_wait_and_die() -> None:
         ready.put(interrupt_attach_event(soft, SigevIntr()))
-        interrupt_wait(timeout=DEADLINE_S)
+        interrupt_wait(timeout_ns=DEADLINE_NS)
 
     ready: queue.Queue[int] = queue.Queue()
     thread = threading.Thread(target=attach_wait_and_die)
@@ -179,7 +179,7 @@ def test_in_the_child_of_a_fork_the_parents_ids_are_eperm_and_it_can_attach_anew
             with SoftwareInterrupt() as own:
                 mine = interrupt_attach_event(own, SigevIntr())
                 own.cause()
-                woken = interrupt_wait(timeout=DEADLINE_S)
+                woken = interrupt_wait(timeout_ns=DEADLINE_NS)
                 interrupt_detach(mine)
             code = 0 if refusals == [errno.EPERM] * 4 and woken == (mine,) else 2
         finally:

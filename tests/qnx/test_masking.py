@@ -8,7 +8,7 @@ import threading
 
 import pytest
 from helpers import DEADLINE_S, LoggedInterrupt
-from qnx_rig import TRACKED, Note, fire, settle
+from qnx_rig import DEADLINE_NS, TRACKED, Note, fire, settle
 
 from uio_workloop import SoftwareInterrupt, Trigger
 from uio_workloop.qnx import (
@@ -92,7 +92,7 @@ def test_the_line_is_never_open_between_two_deliveries_of_one_firing(attached, s
 
         def unmask_at_once():
             for _ in range(200):
-                channel.receive_pulse(DEADLINE_S)
+                channel.receive_pulse(DEADLINE_NS)
                 interrupt_unmask(soft, ids[1])
                 unmasked.release()
 

@@ -6,7 +6,7 @@ import random
 import threading
 
 from helpers import DEADLINE_S, attach
-from qnx_rig import await_end
+from qnx_rig import DEADLINE_NS, await_end
 
 from uio_workloop import SoftwareInterrupt, Trigger
 from uio_workloop.qnx import (
@@ -39,7 +39,7 @@ def test_threads_that_attach_fire_mask_and_detach_as_they_like_leave_nothing_beh
                 interrupt_mask(line, id)
                 interrupt_unmask(line, id)
                 try:
-                    for fired in interrupt_wait(timeout=dice.choice([0, 0.001])):  # also one that was left
+                    for fired in interrupt_wait(timeout_ns=dice.choice([0, 1_000_000])):  # also one that was left
                         interrupt_unmask(None, fired)
                 except TimeoutError:
                     pass
@@ -67,7 +67,7 @@ def test_a_thread_serves_two_interrupts_that_arrive_as_they_like_and_loses_none(
 
         def serve() -> None:
             while True:
-                name = channel.receive_pulse(DEADLINE_S).value
+                name = channel.receive_pulse(DEADLINE_NS).value
                 if name == "end":
                     return
                 counts[name] += 1
@@ -100,6 +100,6 @@ def test_attachments_and_event_sources_of_a_work_loop_go_on_beside_each_other(at
     for _ in range(20):
         line.cause()
         soft.cause()
-        assert interrupt_wait(WaitFlags.UNMASK, DEADLINE_S) == (id,)
+        assert interrupt_wait(WaitFlags.UNMASK, DEADLINE_NS) == (id,)
     seen.wait_for_total(20)
     source.close()

@@ -9,7 +9,7 @@ import threading
 
 import pytest
 from helpers import DEADLINE_S
-from qnx_rig import TRACKED, fire, in_thread, settle
+from qnx_rig import DEADLINE_NS, TRACKED, fire, in_thread, settle
 
 from uio_workloop import SoftwareInterrupt
 from uio_workloop.qnx import (
@@ -72,11 +72,11 @@ def test_an_event_of_another_kind_is_nothing_to_wait_for(attached, soft):
 def test_a_wait_with_a_timeout_ends_after_it_and_changes_nothing(attached, soft):
     id = attached.event(soft, SigevIntr())  # noqa: A001
     with pytest.raises(TimeoutError) as ended:
-        interrupt_wait(timeout=0.01)
+        interrupt_wait(timeout_ns=10_000_000)
     assert ended.value.errno == errno.ETIMEDOUT
     assert interrupt_mask_count(soft) == 0
     fire(soft)
-    assert interrupt_wait(timeout=0) == (id,)
+    assert interrupt_wait(timeout_ns=0) == (id,)
 
 
 @pytest.mark.qnx(69)
@@ -105,10 +105,10 @@ def test_a_handler_may_not_wait(attached, soft):
     assert refusals == [errno.EDEADLK, errno.EDEADLK]
 
 
-@pytest.mark.parametrize(("flags", "timeout"), [(4, None), (-1, None), (0, -1)])
-def test_a_wait_that_cannot_be_is_einval(attached, soft, flags, timeout):
+@pytest.mark.parametrize(("flags", "timeout_ns"), [(4, None), (-1, None), (0, -1)])
+def test_a_wait_that_cannot_be_is_einval(attached, soft, flags, timeout_ns):
     attached.event(soft, SigevIntr())
-    assert refused(interrupt_wait, flags, timeout) == errno.EINVAL
+    assert refused(interrupt_wait, flags, timeout_ns) == errno.EINVAL
 
 
 @pytest.mark.qnx(70)
@@ -118,7 +118,7 @@ def test_a_wait_that_unmasks_releases_what_the_last_one_returned(attached, soft)
     fire(soft)
     interrupt_wait()
     soft.cause()
-    assert interrupt_wait(WaitFlags.UNMASK, DEADLINE_S) == (id,)
+    assert interrupt_wait(WaitFlags.UNMASK, DEADLINE_NS) == (id,)
     assert interrupt_mask_count(soft) == 1
 
 
@@ -139,7 +139,7 @@ def test_the_usual_loop_attaches_without_unmask_and_waits_with_it(attached, soft
         id = interrupt_attach_event(soft, SigevIntr(), TRACKED | IntrFlags.NO_UNMASK)  # noqa: A001
         ready.set()
         while len(served) < 100:
-            assert interrupt_wait(WaitFlags.UNMASK, DEADLINE_S) == (id,)
+            assert interrupt_wait(WaitFlags.UNMASK, DEADLINE_NS) == (id,)
             served.append(id)
             done.release()
 
@@ -164,7 +164,7 @@ def test_the_usual_loop_attaches_without_unmask_and_waits_with_it(attached, soft
 @pytest.mark.qnx(64)
 def test_an_armed_timeout_ends_the_wait_and_then_is_over(attached, soft):
     attached.event(soft, SigevIntr())
-    timer_timeout(TimeoutState.INTR, 0.01)
+    timer_timeout(TimeoutState.INTR, 10_000_000)
     assert refused(interrupt_wait) == errno.ETIMEDOUT
     assert my_record().armed is None
 
@@ -191,9 +191,9 @@ def test_a_timeout_for_one_state_does_not_end_another_wait(attached, soft):
         assert interrupt_wait() == (attached.ids[0],)
 
 
-@pytest.mark.parametrize(("states", "seconds"), [(0, 1), (8, 1), (TimeoutState.INTR, -1)])
-def test_a_timeout_that_cannot_be_is_einval(states, seconds):
-    assert refused(timer_timeout, states, seconds) == errno.EINVAL
+@pytest.mark.parametrize(("states", "timeout_ns"), [(0, 1), (8, 1), (TimeoutState.INTR, -1)])
+def test_a_timeout_that_cannot_be_is_einval(states, timeout_ns):
+    assert refused(timer_timeout, states, timeout_ns) == errno.EINVAL
 
 
 # Signals
@@ -236,9 +236,9 @@ def test_what_a_signal_handler_raises_ends_the_wait_and_what_is_pending_stays(at
     id = attached.event(soft, SigevIntr())  # noqa: A001
     thread, handled = in_a_moment(soft, signal.SIGUSR1)
     with pytest.raises(StopError):
-        interrupt_wait(timeout=DEADLINE_S)
+        interrupt_wait(timeout_ns=DEADLINE_NS)
     thread.join(DEADLINE_S)
-    assert interrupt_wait(timeout=DEADLINE_S) == (id,)
+    assert interrupt_wait(timeout_ns=DEADLINE_NS) == (id,)
 
 
 @pytest.mark.qnx(67)
@@ -246,6 +246,6 @@ def test_after_a_signal_whose_handler_returns_the_wait_goes_on(attached, soft, r
     signal.signal(signal.SIGUSR1, lambda number, frame: handled.set())
     id = attached.event(soft, SigevIntr())  # noqa: A001
     thread, handled = in_a_moment(soft, signal.SIGUSR1)
-    assert interrupt_wait(timeout=DEADLINE_S) == (id,)
+    assert interrupt_wait(timeout_ns=DEADLINE_NS) == (id,)
     assert handled.is_set()
     thread.join(DEADLINE_S)

@@ -10,9 +10,9 @@ import os
 import threading
 from typing import Final, NamedTuple
 
-from uio_workloop.clock import SECOND_NS, Deadline, monotonic_ns
+from uio_workloop.clock import monotonic_ns
 from uio_workloop.qnx.blocking import check_may_wait
-from uio_workloop.qnx.timer_timeout import TimeoutState, disarm, timeout_of
+from uio_workloop.qnx.timer_timeout import TimeoutState, deadline_after, disarm, in_seconds, timeout_of
 
 PULSE_PRIO_INHERIT: Final = -1
 """The priority of a pulse that has the channel's default."""
@@ -150,21 +150,21 @@ class Channel:
                 os.eventfd_write(self._fd, 1)
             self._arrived.notify()
 
-    def receive_pulse(self, timeout: float | None = None) -> Pulse:
+    def receive_pulse(self, timeout_ns: int | None = None) -> Pulse:
         """Wait for the next pulse.
 
         Args:
-            timeout: seconds; 0 only looks; None waits for ever, or for as long as `timer_timeout` has armed.
+            timeout_ns: 0 only looks; None waits for ever, or for as long as `timer_timeout` has armed.
 
         Context: any thread but the one that delivers; waits.
         Raises:
             OSError: ETIMEDOUT, none came in time. ESRCH, the channel is closed, or was while the caller waited.
-                EDEADLK, the caller is a handler. EINVAL, `timeout` is negative.
+                EDEADLK, the caller is a handler. EINVAL, `timeout_ns` is no whole number, or negative.
         QNX: MsgReceivePulse.
         """
         check_may_wait("receive a pulse")
-        timeout = timeout_of(TimeoutState.RECEIVE, timeout)
-        deadline = deadline_after(timeout)
+        timeout_ns = timeout_of(TimeoutState.RECEIVE, timeout_ns)
+        deadline = deadline_after(timeout_ns)
         with self._arrived:
             while True:
                 if self._fd < 0:
@@ -172,7 +172,7 @@ class Channel:
                 if self._queue:
                     return self._take()
                 if deadline is not None and deadline.expired:
-                    raise OSError(errno.ETIMEDOUT, f"no pulse came within {timeout:g} s")
+                    raise OSError(errno.ETIMEDOUT, f"no pulse came within {in_seconds(timeout_ns)}")
                 self._receivers += 1
                 try:
                     self._arrived.wait(None if deadline is None else deadline.remaining_s)
@@ -202,16 +202,3 @@ class Channel:
 
     def __exit__(self, *exc_info: object) -> None:
         self.close()
-
-
-def deadline_after(timeout: float | None) -> Deadline | None:
-    """The instant at which a wait of so many seconds ends; None never does.
-
-    Raises:
-        OSError: EINVAL, `timeout` is negative or not a number.
-    """
-    if timeout is None:
-        return None
-    if not timeout >= 0:
-        raise OSError(errno.EINVAL, f"cannot wait {timeout} s: a timeout is 0 or more, or None")
-    return Deadline.after(int(min(timeout, threading.TIMEOUT_MAX) * SECOND_NS))

@@ -55,7 +55,7 @@ def check_intr_flags(flags: int) -> IntrFlags:
     return IntrFlags(flags)
 
 
-def check_wait_flags(flags: int, timeout: float | None) -> WaitFlags:
+def check_wait_flags(flags: int, timeout_ns: int | None) -> WaitFlags:
     """The flags as such.
 
     Raises:
@@ -63,6 +63,6 @@ def check_wait_flags(flags: int, timeout: float | None) -> WaitFlags:
     """
     if not 0 <= operator.index(flags) <= 0x3:
         raise OSError(errno.EINVAL, f"cannot wait with flags {flags:#x}: the bits are those of WaitFlags")
-    if flags & WaitFlags.FAST and timeout is not None:
+    if flags & WaitFlags.FAST and timeout_ns is not None:
         raise OSError(errno.ENOTSUP, "a wait with flag FAST takes no timeout; leave out one of the two")
     return WaitFlags(flags)

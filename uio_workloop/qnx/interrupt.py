@@ -15,14 +15,13 @@ from typing import Final
 from uio_workloop.qnx import dispatcher as dispatching
 from uio_workloop.qnx.attachment import Attachment, Handler, InterruptInfo, no_such_id
 from uio_workloop.qnx.blocking import check_may_wait
-from uio_workloop.qnx.channel import deadline_after
 from uio_workloop.qnx.dispatcher import Dispatcher
 from uio_workloop.qnx.flags import IntrFlags, WaitFlags, check_intr_flags, check_wait_flags
 from uio_workloop.qnx.intr import Identity, Intr, identify
 from uio_workloop.qnx.refusal import as_qnx_says_it
 from uio_workloop.qnx.sigevent import Event
 from uio_workloop.qnx.thread_record import my_record
-from uio_workloop.qnx.timer_timeout import TimeoutState, disarm, timeout_of
+from uio_workloop.qnx.timer_timeout import TimeoutState, deadline_after, disarm, timeout_of
 from uio_workloop.qnx.vector import Vector
 
 NOBODY: Final = -1
@@ -200,7 +199,7 @@ def interrupt_info(id: int) -> InterruptInfo:  # noqa: A002
         return vector.dispatcher.attachments[id].info()
 
 
-def interrupt_wait(flags: int = 0, timeout: float | None = None) -> tuple[int, ...]:
+def interrupt_wait(flags: int = 0, timeout_ns: int | None = None) -> tuple[int, ...]:
     """Wait until an interrupt that this thread attached `SigevIntr()` to fires; returns the ids of those that did.
 
     What fired before is reported at once: a flag per attachment is set, and this takes it. A wake-up is no cause; look
@@ -208,7 +207,7 @@ def interrupt_wait(flags: int = 0, timeout: float | None = None) -> tuple[int, .
 
     Args:
         flags: of `WaitFlags`; UNMASK: first unmask what the last wait has returned.
-        timeout: seconds; 0 only looks; None waits for ever, or for as long as `timer_timeout` has armed.
+        timeout_ns: 0 only looks; None waits for ever, or for as long as `timer_timeout` has armed.
 
     Context: the thread that attached; waits.
     Raises:
@@ -217,9 +216,9 @@ def interrupt_wait(flags: int = 0, timeout: float | None = None) -> tuple[int, .
             EINVAL, no such flag or timeout.
     QNX: InterruptWait, TimerTimeout.
     """
-    timeout = timeout_of(TimeoutState.INTR, timeout)
-    wanted = check_wait_flags(flags, timeout)
-    deadline = deadline_after(timeout)
+    timeout_ns = timeout_of(TimeoutState.INTR, timeout_ns)
+    wanted = check_wait_flags(flags, timeout_ns)
+    deadline = deadline_after(timeout_ns)
     check_may_wait("wait for an interrupt")
     record = my_record()
     if wanted & WaitFlags.UNMASK:

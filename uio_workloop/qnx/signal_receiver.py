@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from uio_workloop._linux import signals as door
 from uio_workloop.qnx.blocking import check_may_wait
-from uio_workloop.qnx.channel import deadline_after
+from uio_workloop.qnx.timer_timeout import deadline_after, in_seconds
 
 
 class SignalInfo(NamedTuple):
@@ -53,18 +53,18 @@ class SignalReceiver:
         """The descriptor that is readable while a signal is pending; -1 once closed. Poll it, never read it."""
         return self._fd
 
-    def receive(self, timeout: float | None = None) -> SignalInfo:
+    def receive(self, timeout_ns: int | None = None) -> SignalInfo:
         """Wait for the next signal.
 
         Args:
-            timeout: seconds; 0 only looks, None waits for ever.
+            timeout_ns: 0 only looks, None waits for ever.
 
         Context: the thread that made it; waits.
         Raises:
             OSError: ETIMEDOUT, none came in time. ESRCH, it is closed. EDEADLK, the caller is a handler.
         """
         check_may_wait("receive a signal")
-        deadline = deadline_after(timeout)
+        deadline = deadline_after(timeout_ns)
         if self._fd < 0:
             raise OSError(errno.ESRCH, "cannot receive a signal: the receiver is closed")
         while True:
@@ -72,7 +72,7 @@ class SignalReceiver:
                 return SignalInfo(*door.read_signal(self._fd))
             except BlockingIOError:
                 if deadline is not None and deadline.expired:
-                    raise OSError(errno.ETIMEDOUT, f"no signal came within {timeout:g} s") from None
+                    raise OSError(errno.ETIMEDOUT, f"no signal came within {in_seconds(timeout_ns)}") from None
             select.select([self._fd], [], [], None if deadline is None else deadline.remaining_s)
 
     def close(self) -> None:

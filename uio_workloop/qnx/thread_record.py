@@ -25,8 +25,8 @@ class ThreadRecord:
         """The thread is no more."""
         self.on_end: Callable[[ThreadRecord], None] | None = None
         """Called in the dying thread, where nothing may wait and no lock be taken."""
-        self.armed: tuple[int, float] | None = None
-        """The states and the seconds of a timeout for the next call."""
+        self.armed: tuple[int, int] | None = None
+        """The states and the length of a timeout for the next call."""
         self._told = threading.Condition()
         self._attached: set[int] = set()
         self._pending: dict[int, None] = {}
