@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 from collections import deque
+from contextlib import ExitStack
 
 import pytest
 from helpers import DEADLINE_S, Background, Stage
@@ -219,6 +220,33 @@ def test_interrupting_wakes_every_sleeper_and_says_so(gate):
 def test_sleeping_without_the_gate_is_refused(gate):
     with pytest.raises(GateNotHeldError, match="sleeping on 'token' needs the gate"):
         gate.sleep("token")
+
+
+@pytest.mark.parametrize("depth", [1, 3])
+def test_stepping_outside_gives_every_level_up_and_takes_every_level_back(gate, depth):
+    def outside(word):
+        assert not gate.held
+        Background(enter, gate).result()
+        return word
+
+    with ExitStack() as held:
+        for _ in range(depth):
+            held.enter_context(gate)
+        assert gate.call_outside(outside, "result") == "result"
+        assert (gate.held, gate.depth) == (True, depth)
+    assert not gate.held
+
+
+def test_what_is_raised_outside_comes_out_with_the_gate_held_again(gate):
+    with gate:
+        with pytest.raises(ZeroDivisionError):
+            gate.call_outside(divmod, 1, 0)
+        assert gate.held
+
+
+def test_stepping_outside_without_the_gate_is_refused(gate):
+    with pytest.raises(GateNotHeldError, match="stepping outside needs the gate"):
+        gate.call_outside(print)
 
 
 def test_a_waiter_interrupted_while_queueing_leaves_the_gate_usable(gate):

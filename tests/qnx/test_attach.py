@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import errno
 import signal
-import threading
 from contextlib import suppress
 
 import pytest
-from helpers import DEADLINE_S, Departing, attach, await_queue
+from helpers import Departing, attach
 from qnx_rig import DEADLINE_NS, TRACKED, Note, fire
 
 from uio_workloop import NoResourcesError, PrivilegeError, SoftwareInterrupt
@@ -282,27 +281,6 @@ def test_a_device_that_is_closed_under_an_attachment_ends_the_wait_too(attached)
         interrupt_wait(timeout_ns=DEADLINE_NS)
     assert wait.value.errno == errno.ENODEV
     interrupt_detach(id)
-
-
-def test_who_would_wait_for_the_hidden_gate_in_a_circle_gets_edeadlk(attached, soft, work_loop):
-    """A handler waits for the gate of a loop whose holder wants to unmask."""
-    reached, held = threading.Event(), threading.Event()
-
-    def handler(area, id):  # noqa: A002
-        reached.set()
-        assert held.wait(DEADLINE_S)
-        work_loop.run_action(lambda: None)
-
-    id = attached.handler(soft, handler)  # noqa: A001
-    with work_loop.gate:
-        soft.cause()
-        assert reached.wait(DEADLINE_S)
-        held.set()
-        await_queue(work_loop)
-        with pytest.raises(OSError, match="wait") as refused:
-            interrupt_unmask(soft, id)
-    assert refused.value.errno == errno.EDEADLK
-    attached.detach_all()
 
 
 @pytest.mark.qnx(71)

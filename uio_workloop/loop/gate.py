@@ -228,12 +228,32 @@ class Gate(GateLock):
         if self._interrupted:
             return WaitResult.INTERRUPTED
         sleeper = Sleeper()
-        depth, held_ns = self.depth, self._held_ns()
         try:
             self._sleepers.add(token, sleeper)  # before letting go, so that no wake-up is missed
+            self._call_outside(me, sleeper.bell.acquire, True, FOREVER if deadline is None else deadline.remaining_s)
+        finally:
+            self._sleepers.forget(token, sleeper)
+        return sleeper.result
+
+    def call_outside(self, fn: Callable[..., T], *args: Any) -> T:
+        """`fn(*args)` with the gate given up, every level of it; every level is taken back afterwards.
+
+        Driver state may have changed meanwhile, as with `sleep`.
+
+        Context: any thread, gate held.
+        Raises:
+            GateNotHeldError: the calling thread does not hold the gate.
+        IOKit: openGate and closeGate, within what holds it.
+        """
+        self.check_held("stepping outside")
+        return self._call_outside(get_ident(), fn, *args)
+
+    def _call_outside(self, me: int, fn: Callable[..., T], *args: Any) -> T:
+        depth, held_ns = self.depth, self._held_ns()
+        try:
             self.depth = 0
             self._pass_on(me)
-            sleeper.bell.acquire(True, FOREVER if deadline is None else deadline.remaining_s)
+            return fn(*args)
         finally:
             try:
                 self._take_back(me, depth)
@@ -242,8 +262,6 @@ class Gate(GateLock):
                 raise
             finally:
                 self._taken_ns = monotonic_ns() - held_ns
-                self._sleepers.forget(token, sleeper)
-        return sleeper.result
 
     def _take_back(self, me: int, depth: int) -> None:
         """Whatever happens: who slept holds the gate afterwards, as the code around him relies on."""

@@ -2,9 +2,12 @@
 
 Theory of operation
 -------------------
-The loop is there while an attachment is: the first one makes it, the last one that goes closes it. Its gate is the one
-lock of this package: attaching, detaching, masking, unmasking and delivering are serial under it. Beside it there is
-only a lock for the moment in which the loop is made or let go, under which nothing waits.
+The loop is there while an attachment is: the first one makes it, the last one that goes closes it. Its gate protects
+lists and counts: attaching, detaching, masking and unmasking are serial under it. A delivery gives it up, and holds a
+gate of its own instead, which whoever detaches takes first. Beside them there is only a lock for the moment in which
+the loop is made or let go, under which nothing waits.
+
+Lock order: delivering, then the gate.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from typing import TYPE_CHECKING, Final
 
 from uio_workloop.errors import NotAttachedError
 from uio_workloop.loop.event_source import EventSource
+from uio_workloop.loop.gate import Gate
 from uio_workloop.loop.work_loop import WorkLoop
 from uio_workloop.qnx import blocking, thread_record
 from uio_workloop.qnx.thread_record import ThreadRecord
@@ -41,6 +45,8 @@ class Dispatcher:
         """Attachments, and calls that may become one."""
         self.vectors: dict[Hashable, Vector] = {}
         self.attachments: dict[int, Attachment] = {}
+        self.delivering: Final = Gate("deliveries")
+        """Held while somebody is told."""
         self.loop: Final = WorkLoop("qnx interrupts", thread_setup=self._set_up_thread)
         self.ends: Final = ThreadEnds(self)
         self.loop.add_event_source(self.ends)
@@ -85,6 +91,8 @@ _making = threading.Lock()
 _current: Dispatcher | None = None
 _ids = itertools.count(1)
 _first_own_id = 1
+_quiet = True
+"""Whether nobody was attaching or detaching when this process was forked."""
 
 
 def hold() -> Dispatcher:
@@ -148,13 +156,21 @@ def find(id: int) -> Attachment | None:  # noqa: A002 - QNX's word
     return _current.attachments.get(id) if _current is not None else None
 
 
+def _look_around() -> None:
+    global _quiet
+    _quiet = _current is None or _current.loop.gate.holder in (0, threading.get_ident())
+
+
 def _begin_anew() -> None:
     global _current, _first_own_id, _making
     _making = threading.Lock()  # a thread that the child does not have may hold the old one
-    _current = None
+    inherited, _current = _current, None
+    if inherited is not None and _quiet:  # else devices are half open, and their locks held for ever
+        for vector in inherited.vectors.values():
+            vector.abandon()
     _first_own_id = next(_ids)
     blocking.forget_all()
     thread_record.forget_mine()
 
 
-os.register_at_fork(after_in_child=_begin_anew)
+os.register_at_fork(before=_look_around, after_in_child=_begin_anew)

@@ -59,8 +59,8 @@ def interrupt_attach(intr: Intr, handler: Handler, area: object = None, flags: i
     """Have `handler(area, id)` called whenever the interrupt fires; returns the attachment's id.
 
     The handler quiets the device; nothing is masked for it, but the line stays masked until it has returned. It returns
-    None, an event, or several, and these are delivered, unmasked. It runs on the hidden loop's thread, after scheduling
-    and with the gate of that loop held, so it must not wait.
+    None, an event, or several, and these are delivered, unmasked. It runs on the hidden loop's thread, after
+    scheduling, and nothing is delivered to anybody meanwhile, so it should not wait for long.
 
     Args:
         intr: which interrupt.
@@ -102,9 +102,9 @@ def _attach(
 
 @contextmanager
 def _vector(dispatcher: Dispatcher, identity: Identity) -> Iterator[Vector]:
-    """The interrupt, claimed for this if it was not before; given back if the block fails. Context: gate held."""
+    """The interrupt, claimed for this if it is not yet; given back if the block fails. Context: gate held."""
     vector = dispatcher.vectors.get(identity.key)
-    if vector is not None:
+    if vector is not None and not vector.gone:
         yield vector
         return
     vector = Vector(dispatcher, identity.key, *identity.open())
@@ -122,9 +122,10 @@ def interrupt_detach(id: int) -> None:  # noqa: A002 - QNX's word
     What was delivered before stays where it is: a pulse in its channel, a signal pending. Whoever waits for nothing
     else is refused with ESRCH. The last attachment of an interrupt masks and closes it.
 
-    Context: any thread; takes the gate of the hidden loop, so a delivery that runs is waited for, except in a handler.
+    Context: any thread; waits for a delivery that runs, except in a handler.
     Raises:
-        OSError: EINVAL, no such attachment. EPERM, it is the parent's, who forked this process.
+        OSError: EINVAL, no such attachment. EPERM, it is the parent's, who forked this process. EDEADLK, that delivery
+            waits for a gate that the caller holds; nothing has changed.
     QNX: InterruptDetach.
     """
     disarm()
@@ -132,7 +133,7 @@ def interrupt_detach(id: int) -> None:  # noqa: A002 - QNX's word
     if attachment is None:
         raise no_such_id(id, errno.EINVAL)
     dispatcher = attachment.vector.dispatcher
-    with as_qnx_says_it(), ExitStack() as gate_open_again, dispatcher.loop.gate.own:
+    with as_qnx_says_it(), ExitStack() as gate_open_again, dispatcher.delivering.own, dispatcher.loop.gate.own:
         if not attachment.attached:
             raise no_such_id(id, errno.EINVAL)
         gate_open_again.callback(dispatching.let_go, dispatcher)  # which waits for the hidden loop's thread

@@ -9,8 +9,8 @@ import threading
 class InterruptSpin:
     """A lock for a few lines that a handler and a thread must not run at once.
 
-    Nobody spins and no processor's interrupts are off: user space cannot do that. Who holds it must not call anything
-    of this package: that takes the gate a handler runs under, and the handler may be waiting for the lock.
+    Nobody spins and no processor's interrupts are off: user space cannot do that. Who holds it may mask and unmask, but
+    must not detach: that waits for a handler, which may be waiting for the lock.
 
     QNX: struct intrspin.
     """

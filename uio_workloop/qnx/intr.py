@@ -8,6 +8,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 from uio_workloop.interrupts.interrupt_line import InterruptProvider
+from uio_workloop.interrupts.software_interrupt import SoftwareInterrupt
 
 Intr = int | str | os.PathLike[str] | InterruptProvider
 """A Linux IRQ number, any name that `find_device` takes, or an open device or `SoftwareInterrupt`."""
@@ -48,11 +49,29 @@ def identify(intr: Intr) -> Identity:
         raise TypeError(
             f"{intr!r} is no interrupt: write its number, a name that find_device() takes, or an open device"
         )
-    return Identity(("object", id(intr)), lambda: (intr, None))
+    return Identity(_key_of(intr), lambda: (intr, None))
+
+
+def _key_of(provider: InterruptProvider) -> Hashable:
+    """What an open device has in common with its names."""
+    if not isinstance(provider, SoftwareInterrupt):
+        from uio_workloop.devices.gpio_line import GpioLine  # here, as all of devices: not everybody has one
+        from uio_workloop.devices.pci_device import PciDevice
+        from uio_workloop.devices.uio_device import UioDevice
+
+        if isinstance(provider, UioDevice | PciDevice):
+            return _uio_key(provider.node)
+        if isinstance(provider, GpioLine):
+            return ("gpio", provider.name)
+    return ("object", id(provider))
+
+
+def _uio_key(node: str) -> Hashable:
+    return ("uio", os.path.realpath(node))
 
 
 def _by_name(name: str) -> Identity:
-    from uio_workloop.devices import names  # here, as all of this: whoever attaches to what is open needs no pyudev
+    from uio_workloop.devices import names
 
     wanted = names.parse(name)
     if isinstance(wanted, names.GpioOffset | names.GpioName):
@@ -76,17 +95,19 @@ def _gpio_line(name: str) -> Identity:
         line = GpioLine(chip, offset)
         return line, line.close
 
-    return Identity(("gpio", chip, offset), open_it)
+    return Identity(("gpio", f"{chip}:{offset}"), open_it)
 
 
 def _pci_device(address: str) -> Identity:
+    from uio_workloop.devices import udev
     from uio_workloop.devices.pci_device import PciDevice
 
     def open_it() -> Opened:
         device = PciDevice(address)
         return device, device.close
 
-    return Identity(("pci", address), open_it)
+    nodes = [each.key for each in udev.uio_entries() if each.pci_address == address]
+    return Identity(_uio_key(nodes[0]) if nodes else ("pci", address), open_it)  # without one, opening says why
 
 
 def _uio_device(wanted: object) -> Identity:
@@ -108,4 +129,4 @@ def _uio_device(wanted: object) -> Identity:
         device = UioDevice(node)
         return device, device.close
 
-    return Identity(("uio", node), open_it)
+    return Identity(_uio_key(node), open_it)

@@ -7,8 +7,9 @@ the count is 0 and somebody is attached. How a line is masked, what arrives mean
 is the source's and the line's business.
 
 A firing is the source's action. First every event attachment's mask is booked and the source disabled, then the list
-is walked. The gate is held throughout, so a receiver that unmasks at once waits for the end of the walk, and the line
-cannot be open between two deliveries of one firing.
+is walked with the gate given up: what is called there may wait for whoever masks or unmasks. A receiver that unmasks
+at once cannot open the line before the walk is over, so it is never open between two deliveries of one firing. What
+waits for a delivery that runs, because it detaches, waits for the dispatcher's second gate.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ class Vector:
         """What it was called when something was attached: so that nothing is looked up to unmask it."""
         self.attachments: list[Attachment] = []
         self.count = MaskCount()
+        self._walking = False
         with ExitStack() as acquired:
             if close_provider is not None:
                 acquired.callback(close_provider)
@@ -68,10 +70,21 @@ class Vector:
     def name(self) -> str:
         return self.provider.name
 
+    @property
+    def gone(self) -> bool:
+        """The device has left, or its owner has closed it."""
+        return self._source.closed
+
     def close(self) -> None:
         """Mask the line and let go of it."""
-        self.dispatcher.vectors.pop(self.key, None)
+        if self.dispatcher.vectors.get(self.key) is self:  # else it has left, and is back
+            del self.dispatcher.vectors[self.key]
         self._held.close()
+
+    def abandon(self) -> None:
+        """In the child of a fork: close the descriptors that came along; the source is abandoned already."""
+        with suppress(Exception):
+            self._held.close()
 
     # The list
 
@@ -79,8 +92,8 @@ class Vector:
         """Put an attachment in its place and open the line; on failure all is as it was.
 
         Raises:
-            OSError: EBUSY, it, or one that is there, has to be alone. ENODEV, the device has left.
-            What the line answers when it is opened.
+            OSError: EBUSY, it, or one that is there, has to be alone. ENODEV, the device has left. What the line
+                answers when it is opened.
         """
         flags, id = attachment.flags, attachment.id  # noqa: A001 - QNX's word
         self._check_present("attach to")
@@ -127,34 +140,43 @@ class Vector:
         """Have the line open or masked, as the count says."""
         if self._source.closed:
             return
-        wanted = bool(self.attachments) and not self.count.total
-        if wanted and not self._source.enabled:
+        if self.count.total or not self.attachments:
+            if self._source.enabled:
+                self._source.disable()
+        elif not self._source.enabled and not self._walking:
             self._source.enable()
-        elif not wanted and self._source.enabled:
-            self._source.disable()
 
     def mask(self, owner: int) -> int:
         """One mask more; returns how many there are.
 
         Raises:
-            OSError: ENODEV, the device has left.
+            OSError: ENODEV, the device has left. What the line answers when it is masked; nothing has changed then.
         """
         self._check_present("mask")
         total = self.count.mask(owner)
-        self.follow()
+        self._follow_or(self.count.unmask, owner)
         return total
 
     def unmask(self, owner: int) -> int:
         """One mask less; returns how many are left.
 
         Raises:
-            OSError: EAGAIN, there is none on this account. ENODEV, the device has left.
-            What the line answers when it is opened; the mask is released all the same.
+            OSError: EAGAIN, there is none on this account. ENODEV, the device has left. What the line answers when it
+                is opened; the mask is there still.
         """
         self._check_present("unmask")
         left = self.count.unmask(owner)
-        self.follow()
+        self._follow_or(self.count.mask, owner)
         return left
+
+    def _follow_or(self, undo: Callable[[int], object], owner: int) -> None:
+        """Follow, and if the line refuses, take back what asked for it."""
+        try:
+            self.follow()
+        except BaseException:
+            undo(owner)
+            self._settle()
+            raise
 
     def _check_present(self, operation: str) -> None:
         if self._source.closed:
@@ -169,9 +191,19 @@ class Vector:
             if attachment.event is not None:
                 self.count.mask(attachment.id)
         self.follow()
+        self._walking = True
+        try:
+            self.dispatcher.loop.gate.call_outside(self._walk, told, count)
+        finally:
+            self._walking = False
+            self.follow()
+
+    def _walk(self, told: tuple[Attachment, ...], count: int) -> None:
+        """Context: the dispatcher's thread, gate open."""
         for attachment in told:
-            if attachment.attached:
-                attachment.serve(count)
+            with self.dispatcher.delivering.surely:
+                if attachment.attached:
+                    attachment.serve(count)
 
     def device_left(self) -> None:
         """Nothing will come of it any more; tell whoever waits."""

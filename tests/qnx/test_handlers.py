@@ -1,0 +1,134 @@
+"""Handlers run beside everything but other deliveries: nothing of the package is locked while they do."""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from helpers import DEADLINE_S, Stage, await_queue
+from qnx_rig import fire, in_thread, settle
+
+from uio_workloop import SoftwareInterrupt
+from uio_workloop.qnx import (
+    IntrFlags,
+    SigevNone,
+    interrupt_detach,
+    interrupt_mask,
+    interrupt_mask_count,
+    interrupt_unmask,
+)
+from uio_workloop.qnx import dispatcher as dispatching
+
+
+@pytest.fixture
+def line(lines) -> SoftwareInterrupt:
+    return lines[0]
+
+
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    """Where a handler waits for the test; it goes on at the end, whatever happens."""
+    stage = Stage()
+    yield stage
+    stage.release()
+
+
+def test_while_a_handler_runs_other_threads_attach_mask_and_unmask(attached, line, stage):
+    id = attached.handler(line, lambda area, id: stage.hold())  # noqa: A001, A006
+    line.cause()
+    stage.await_reached()
+    assert (interrupt_mask(line, id), interrupt_unmask(line, id)) == (1, 0)
+    attached.event(line, SigevNone())
+
+
+def test_a_handler_may_wait_for_a_lock_whose_holder_unmasks(attached, line, stage):
+    lock, served = threading.Lock(), threading.Event()
+
+    def handler(area, id):  # noqa: A002
+        stage.hold()
+        with lock:
+            served.set()
+
+    id = attached.handler(line, handler)  # noqa: A001
+    with lock:
+        line.cause()
+        stage.await_reached()
+        stage.release()
+        interrupt_mask(line, id)
+        interrupt_unmask(line, id)
+    assert served.wait(DEADLINE_S)
+
+
+def test_a_receiver_that_unmasks_before_a_handler_behind_it_is_done_opens_the_line_after_it(attached, line, stage):
+    masked = []
+
+    def handler(area, id):  # noqa: A002
+        stage.hold()
+        masked.append(line.masked)
+
+    told = attached.event(line, SigevNone())
+    attached.handler(line, handler, flags=IntrFlags.END)
+    line.cause()
+    stage.await_reached()
+    assert interrupt_unmask(line, told) == 0
+    assert line.masked
+    stage.release()
+    settle()
+    assert masked == [True]
+    assert not line.masked
+
+
+def test_a_line_that_is_masked_and_unmasked_in_a_handler_is_open_after_it(attached, line):
+    def handler(area, id):  # noqa: A002
+        interrupt_mask(line, id)
+        interrupt_unmask(line, id)
+
+    attached.handler(line, handler)
+    fire(line)
+    assert interrupt_mask_count(line) == 0
+    assert not line.masked
+
+
+@pytest.mark.qnx(47)
+def test_a_detach_waits_for_the_handler_that_runs(attached, line, stage):
+    told = []
+
+    def handler(area, id):  # noqa: A002
+        stage.hold()
+        told.append("handler")
+
+    id = attached.handler(line, handler)  # noqa: A001
+    line.cause()
+    stage.await_reached()
+    with ThreadPoolExecutor(1) as thread:
+        detaching = thread.submit(interrupt_detach, id)
+        while not dispatching.current().delivering.waiting:
+            os.sched_yield()
+        assert told == []
+        stage.release()
+        detaching.result(DEADLINE_S)
+        assert told == ["handler"]
+
+
+def test_a_detach_while_a_handler_waits_for_a_gate_of_the_caller_is_edeadlk_and_changes_nothing(
+    attached, line, stage, work_loop
+):
+    def handler(area, id):  # noqa: A002
+        stage.hold()
+        work_loop.run_action(lambda: None)
+
+    id = attached.handler(line, handler)  # noqa: A001
+    with work_loop.gate:
+        line.cause()
+        stage.await_reached()
+        stage.release()
+        await_queue(work_loop)
+        with pytest.raises(OSError, match="deadlock") as refused:
+            interrupt_detach(id)
+        assert in_thread(interrupt_mask_count, line, id) == 0
+    assert refused.value.errno == errno.EDEADLK
+    interrupt_detach(id)
