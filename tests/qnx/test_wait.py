@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+import queue
 import signal
 import threading
 
 import pytest
-from helpers import DEADLINE_S
+from helpers import DEADLINE_S, Background
 from qnx_rig import DEADLINE_NS, TRACKED, fire, in_thread, settle
 
 from uio_workloop import SoftwareInterrupt
@@ -204,10 +205,11 @@ def in_a_moment(line, number):
 
     def act() -> None:
         record = next(iter(dispatching.current().attachments.values())).thread
-        while not record._told._waiters:
+        while not record._told._waiters and record._bell < 0:
             os.sched_yield()
-        signal.pthread_kill(threading.main_thread().ident, number)
-        handled.wait(DEADLINE_S)
+        while not handled.is_set():  # one that comes just before the thread sleeps is handled when it wakes
+            signal.pthread_kill(threading.main_thread().ident, number)
+            handled.wait(0.05)
         line.cause()
 
     handled = threading.Event()
@@ -242,10 +244,46 @@ def test_what_a_signal_handler_raises_ends_the_wait_and_what_is_pending_stays(at
 
 
 @pytest.mark.qnx(67)
-def test_after_a_signal_whose_handler_returns_the_wait_goes_on(attached, soft, restored_handler):
+def test_a_signal_whose_handler_returns_ends_the_wait_with_eintr_and_what_is_pending_stays(
+    attached, soft, restored_handler
+):
     signal.signal(signal.SIGUSR1, lambda number, frame: handled.set())
     id = attached.event(soft, SigevIntr())  # noqa: A001
     thread, handled = in_a_moment(soft, signal.SIGUSR1)
-    assert interrupt_wait(timeout_ns=DEADLINE_NS) == (id,)
+    with pytest.raises(InterruptedError) as interrupted:
+        interrupt_wait(timeout_ns=DEADLINE_NS)
+    assert interrupted.value.errno == errno.EINTR
     assert handled.is_set()
     thread.join(DEADLINE_S)
+    assert interrupt_wait(timeout_ns=DEADLINE_NS) == (id,)
+
+
+@pytest.mark.qnx(67)
+def test_a_wait_that_restarts_goes_on_after_a_signal(attached, soft, restored_handler):
+    signal.signal(signal.SIGUSR1, lambda number, frame: handled.set())
+    id = attached.event(soft, SigevIntr())  # noqa: A001
+    thread, handled = in_a_moment(soft, signal.SIGUSR1)
+    assert interrupt_wait(timeout_ns=DEADLINE_NS, restart=True) == (id,)
+    assert handled.is_set()
+    thread.join(DEADLINE_S)
+
+
+def test_in_a_thread_that_is_not_the_main_one_no_signal_ends_the_wait(attached, soft, restored_handler):
+    handled = []
+    signal.signal(signal.SIGUSR1, lambda number, frame: handled.append(number))
+    waiting = queue.SimpleQueue()
+
+    def wait():
+        id = attached.event(soft, SigevIntr())  # noqa: A001
+        waiting.put((my_record(), threading.get_ident()))
+        return interrupt_wait(timeout_ns=DEADLINE_NS) == (id,)
+
+    thread = Background(wait)
+    record, ident = waiting.get(timeout=DEADLINE_S)
+    while not record._told._waiters:
+        os.sched_yield()
+    signal.pthread_kill(ident, signal.SIGUSR1)
+    while not handled:
+        os.sched_yield()
+    soft.cause()
+    assert thread.result()

@@ -1,4 +1,5 @@
-"""Signals with a code and a value: sent to this process or one of its threads, and received as a descriptor.
+"""Signals with a code and a value: sent to this process or one of its threads, and received as a descriptor; and a
+wait that they interrupt.
 
 sigqueue(3) and pthread_sigqueue(3) would put SI_QUEUE in place of the code, so the system calls are made directly;
 their numbers differ by architecture. Source: rt_sigqueueinfo(2), sigaction(2) for the layout of siginfo_t, signalfd(2).
@@ -10,13 +11,17 @@ import ctypes
 import errno
 import functools
 import os
+import select
 import struct
 from collections.abc import Iterable
 from typing import Any, Final
 
+from uio_workloop.clock import SECOND_NS
+
 SI_QUEUE: Final = -1
 SI_TKILL: Final = -6  # the one negative code that the kernel refuses from others than itself
 _SIGINFO_SIZE: Final = 128
+_LONGEST_NS: Final = (2**31 - 1) * SECOND_NS  # what fits in a timespec everywhere
 _POINTER: Final = struct.calcsize("P")
 # rt_sigqueueinfo and rt_tgsigqueueinfo, by kind of processor and size of a pointer. Source: Linux' tables of syscalls.
 _NUMBERS: Final = {
@@ -66,6 +71,25 @@ def read_signal(fd: int) -> tuple[int, int, int, int]:
     """Number, code, value and sender of the next signal; BlockingIOError if none is pending."""
     signo, _, code, pid, value = _RECEIVED.unpack(os.read(fd, _RECEIVED.size))
     return signo, code, value, pid
+
+
+# Being interrupted
+
+_POLLFD: Final = struct.Struct("=ihh")
+_TIMESPEC: Final = struct.Struct("@ll")
+
+
+def await_readable(fd: int, timeout_ns: int | None) -> None:
+    """Wait until this can be read, or time is over; and once only, while Python's own calls go on after a signal.
+
+    Raises:
+        InterruptedError: a signal was handled.
+    Source: ppoll(2), PEP 475.
+    """
+    timeout = None if timeout_ns is None else _TIMESPEC.pack(*divmod(min(timeout_ns, _LONGEST_NS), SECOND_NS))
+    if _libc().ppoll(_POLLFD.pack(fd, select.POLLIN, 0), ctypes.c_ulong(1), timeout, None) < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
 
 
 # The calls

@@ -25,6 +25,10 @@ from uio_workloop.qnx.interrupt import (
     interrupt_unmask,
     interrupt_wait,
 )
+from uio_workloop.qnx.interrupt_disable import (
+    interrupt_disable,
+    interrupt_enable,
+)
 from uio_workloop.qnx.interrupt_spin import (
     InterruptSpin,
     interrupt_lock,
@@ -84,6 +88,8 @@ __all__ = [
     "interrupt_attach",
     "interrupt_attach_event",
     "interrupt_detach",
+    "interrupt_disable",
+    "interrupt_enable",
     "interrupt_info",
     "interrupt_lock",
     "interrupt_mask",

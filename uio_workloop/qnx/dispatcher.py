@@ -22,7 +22,8 @@ from collections.abc import Hashable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from uio_workloop.errors import NotAttachedError
+from uio_workloop.clock import SECOND_NS, Deadline
+from uio_workloop.errors import NotAttachedError, WorkLoopError
 from uio_workloop.loop.event_source import EventSource
 from uio_workloop.loop.gate import Gate
 from uio_workloop.loop.work_loop import WorkLoop
@@ -91,8 +92,8 @@ _making = threading.Lock()
 _current: Dispatcher | None = None
 _ids = itertools.count(1)
 _first_own_id = 1
-_quiet = True
-"""Whether nobody was attaching or detaching when this process was forked."""
+disabled = False
+"""Nothing is to be delivered in this process. See `interrupt_disable`."""
 
 
 def hold() -> Dispatcher:
@@ -156,16 +157,32 @@ def find(id: int) -> Attachment | None:  # noqa: A002 - QNX's word
     return _current.attachments.get(id) if _current is not None else None
 
 
-def _look_around() -> None:
-    global _quiet
-    _quiet = _current is None or _current.loop.gate.holder in (0, threading.get_ident())
+# Forks
+
+_forking: Final = threading.local()
+"""The gate that a thread holds while it forks, so that nobody is half attached, with a device's lock held for ever."""
+
+
+def _before_fork() -> None:
+    dispatcher = _current
+    _forking.gate = None
+    if dispatcher is not None:
+        with suppress(WorkLoopError):  # somebody opens a device that does not answer: fork all the same
+            dispatcher.loop.gate.enter(Deadline.after(SECOND_NS))
+            _forking.gate = dispatcher.loop.gate
+
+
+def _after_fork() -> None:
+    if _forking.gate is not None:
+        _forking.gate.leave(_forking.gate.depth - 1, raises=False)
 
 
 def _begin_anew() -> None:
-    global _current, _first_own_id, _making
+    global _current, _first_own_id, _making, disabled
+    disabled = False
     _making = threading.Lock()  # a thread that the child does not have may hold the old one
     inherited, _current = _current, None
-    if inherited is not None and _quiet:  # else devices are half open, and their locks held for ever
+    if inherited is not None and _forking.gate is inherited.loop.gate:
         for vector in inherited.vectors.values():
             vector.abandon()
     _first_own_id = next(_ids)
@@ -173,4 +190,4 @@ def _begin_anew() -> None:
     thread_record.forget_mine()
 
 
-os.register_at_fork(before=_look_around, after_in_child=_begin_anew)
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_begin_anew)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import operator
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from typing import Final
 
 from uio_workloop.qnx import dispatcher as dispatching
@@ -200,21 +200,22 @@ def interrupt_info(id: int) -> InterruptInfo:  # noqa: A002
         return vector.dispatcher.attachments[id].info()
 
 
-def interrupt_wait(flags: int = 0, timeout_ns: int | None = None) -> tuple[int, ...]:
+def interrupt_wait(flags: int = 0, timeout_ns: int | None = None, *, restart: bool = False) -> tuple[int, ...]:
     """Wait until an interrupt that this thread attached `SigevIntr()` to fires; returns the ids of those that did.
 
     What fired before is reported at once: a flag per attachment is set, and this takes it. A wake-up is no cause; look
-    at the device. A signal whose handler returns does not end the wait.
+    at the device.
 
     Args:
         flags: of `WaitFlags`; UNMASK: first unmask what the last wait has returned.
         timeout_ns: 0 only looks; None waits for ever, or for as long as `timer_timeout` has armed.
+        restart: go on waiting after a signal whose handler has returned.
 
     Context: the thread that attached; waits.
     Raises:
-        OSError: ETIMEDOUT. EPERM, this thread has attached nothing to wait for. ESRCH, its last attachment was detached
-            meanwhile. ENODEV, a device has left. EDEADLK, the caller is a handler. ENOTSUP, FAST with a timeout.
-            EINVAL, no such flag or timeout.
+        OSError: ETIMEDOUT. EINTR, a signal was handled, which happens in the main thread only. EPERM, this thread has
+            attached nothing to wait for. ESRCH, its last attachment was detached meanwhile. ENODEV, a device has left.
+            EDEADLK, the caller is a handler. ENOTSUP, FAST with a timeout. EINVAL, no such flag or timeout.
     QNX: InterruptWait, TimerTimeout.
     """
     timeout_ns = timeout_of(TimeoutState.INTR, timeout_ns)
@@ -224,9 +225,16 @@ def interrupt_wait(flags: int = 0, timeout_ns: int | None = None) -> tuple[int, 
     record = my_record()
     if wanted & WaitFlags.UNMASK:
         for each in record.take_to_unmask():
-            with suppress(OSError):  # it was unmasked, or detached, by others; or has left, which the wait tells
-                interrupt_unmask(None, each)
-    return record.wait(deadline)
+            _unmask_if_need_be(each)
+    return record.wait(deadline, restart=restart)
+
+
+def _unmask_if_need_be(id: int) -> None:  # noqa: A002
+    try:
+        interrupt_unmask(None, id)
+    except OSError as error:
+        if error.errno not in (errno.EAGAIN, errno.ESRCH, errno.ENODEV):
+            raise  # these: others have unmasked or detached it; or it has left, which the wait tells
 
 
 @contextmanager

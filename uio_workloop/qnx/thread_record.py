@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import os
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 
+from uio_workloop._linux import signals
 from uio_workloop.clock import Deadline
 
 
@@ -28,6 +30,7 @@ class ThreadRecord:
         self.armed: tuple[int, int] | None = None
         """The states and the length of a timeout for the next call."""
         self._told = threading.Condition()
+        self._bell = -1  # in the main thread, while it waits: a lock would hide from it that a signal came
         self._attached: set[int] = set()
         self._pending: dict[int, None] = {}
         self._left: set[int] = set()  # attachments whose device is gone
@@ -51,7 +54,7 @@ class ThreadRecord:
             self._pending.pop(id, None)
             self._left.discard(id)
             self._to_unmask.discard(id)
-            self._told.notify_all()
+            self._ring()
 
     def tell(self, id: int) -> bool:  # noqa: A002
         """Set the flag and wake the thread; false if it has ended."""
@@ -59,7 +62,7 @@ class ThreadRecord:
             return False
         with self._told:
             self._pending[id] = None
-            self._told.notify_all()
+            self._ring()
         return True
 
     def device_left(self, id: int) -> None:  # noqa: A002
@@ -67,7 +70,7 @@ class ThreadRecord:
         with self._told:
             if id in self._attached:
                 self._left.add(id)
-                self._told.notify_all()
+                self._ring()
 
     def unmasked(self, id: int) -> None:  # noqa: A002
         """Somebody has released what the wait would have."""
@@ -81,34 +84,68 @@ class ThreadRecord:
             self._to_unmask.clear()
             return ids
 
-    def wait(self, deadline: Deadline | None) -> tuple[int, ...]:
+    def wait(self, deadline: Deadline | None, *, restart: bool) -> tuple[int, ...]:
         """Wait until an attachment of this thread has fired; which, in order of firing.
+
+        Args:
+            restart: go on waiting after a signal whose handler has returned.
 
         Context: the record's own thread; waits.
         Raises:
             OSError: EPERM, it has no attachment to wait for. ESRCH, the last one was detached meanwhile. ENODEV, the
-                device of one has left. ETIMEDOUT.
+                device of one has left. ETIMEDOUT. EINTR, a signal was handled.
         """
+        if not self._attached:
+            raise OSError(
+                errno.EPERM, "this thread has nothing to wait for: attach SigevIntr() in the very thread that waits"
+            )
+        patient = restart or threading.current_thread() is not threading.main_thread()  # the one where handlers run
         with self._told:
-            if not self._attached:
-                raise OSError(
-                    errno.EPERM,
-                    "this thread has nothing to wait for: attach SigevIntr() in the very thread that waits",
-                )
-            while not self._pending:
-                if self._left:
-                    raise OSError(
-                        errno.ENODEV, f"the device of attachment {min(self._left)} left or was closed; detach"
-                    )
-                if not self._attached:
-                    raise OSError(errno.ESRCH, "the attachment this thread waited for was detached")
-                if deadline is not None and deadline.expired:
-                    raise OSError(errno.ETIMEDOUT, "no interrupt came in time")
+            while not (ids := self._take(deadline)) and patient:
                 self._told.wait(None if deadline is None else deadline.remaining_s)
-            ids = tuple(self._pending)
-            self._pending.clear()
-            self._to_unmask.update(ids)
-            return ids
+            if ids:
+                return ids
+            self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        try:
+            return self._wait_for_bell(deadline)
+        finally:
+            with self._told:
+                bell, self._bell = self._bell, -1
+            os.close(bell)
+
+    def _wait_for_bell(self, deadline: Deadline | None) -> tuple[int, ...]:
+        while True:
+            with self._told:
+                if ids := self._take(deadline):
+                    return ids
+            try:
+                signals.await_readable(self._bell, None if deadline is None else deadline.remaining_ns)
+            except InterruptedError:
+                raise OSError(
+                    errno.EINTR, "a signal was handled while this thread waited; wait again, or with restart=True"
+                ) from None
+            with suppress(BlockingIOError):  # the time may be over
+                os.eventfd_read(self._bell)
+
+    def _take(self, deadline: Deadline | None) -> tuple[int, ...]:
+        """What has fired, which is not pending any more then; nothing if it is worth waiting. Context: lock held."""
+        if not self._pending:
+            if self._left:
+                raise OSError(errno.ENODEV, f"the device of attachment {min(self._left)} left or was closed; detach")
+            if not self._attached:
+                raise OSError(errno.ESRCH, "the attachment this thread waited for was detached")
+            if deadline is not None and deadline.expired:
+                raise OSError(errno.ETIMEDOUT, "no interrupt came in time")
+        ids = tuple(self._pending)
+        self._pending.clear()
+        self._to_unmask.update(ids)
+        return ids
+
+    def _ring(self) -> None:
+        """There is news. Context: lock held."""
+        self._told.notify_all()
+        if self._bell >= 0:
+            os.eventfd_write(self._bell, 1)
 
     def end(self) -> None:
         """The thread ends. Context: its finalizer."""

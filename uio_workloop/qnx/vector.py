@@ -20,6 +20,7 @@ from contextlib import ExitStack, suppress
 
 from uio_workloop.errors import DeviceGoneError
 from uio_workloop.interrupts.interrupt_line import InterruptProvider
+from uio_workloop.qnx import dispatcher as dispatching
 from uio_workloop.qnx.attachment import Attachment
 from uio_workloop.qnx.dispatcher import Dispatcher
 from uio_workloop.qnx.flags import IntrFlags
@@ -140,7 +141,7 @@ class Vector:
         """Have the line open or masked, as the count says."""
         if self._source.closed:
             return
-        if self.count.total or not self.attachments:
+        if self.count.total or not self.attachments or dispatching.disabled:
             if self._source.enabled:
                 self._source.disable()
         elif not self._source.enabled and not self._walking:
