@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from helpers import DEADLINE_S, Stage, await_queue
-from qnx_rig import fire, in_thread, settle
+from qnx_rig import Note, fire, in_thread, settle
 
 from uio_workloop import SoftwareInterrupt
 from uio_workloop.qnx import (
     IntrFlags,
     SigevNone,
     interrupt_detach,
+    interrupt_info,
     interrupt_mask,
     interrupt_mask_count,
     interrupt_unmask,
@@ -132,3 +134,13 @@ def test_a_detach_while_a_handler_waits_for_a_gate_of_the_caller_is_edeadlk_and_
         assert in_thread(interrupt_mask_count, line, id) == 0
     assert refused.value.errno == errno.EDEADLK
     interrupt_detach(id)
+
+
+def test_a_handler_that_calls_sys_exit_stops_nobody_else(attached, line, caplog):
+    told = []
+    broken = attached.handler(line, lambda area, id: sys.exit("broken"))  # noqa: A006
+    attached.event(line, Note(told, "behind"), IntrFlags.END)
+    fire(line)
+    assert told == ["behind"]
+    assert interrupt_info(broken).failed == 1
+    assert [record.exc_info[0] for record in caplog.records] == [SystemExit]

@@ -89,7 +89,7 @@ class Attachment:
                 for event in (told,) if isinstance(told, Event) else told or ():
                     event.check()
                     self._deliver(event)
-            except Exception as error:  # any code of a driver; the others in the list go on
+            except BaseException as error:  # any code of a driver, even sys.exit(); the others in the list go on
                 self._note_failure("its handler raised", error)
 
     def _deliver(self, event: Event) -> None:
@@ -98,10 +98,10 @@ class Attachment:
                 self.delivered += 1
             else:
                 self._note_failure("nobody is there to be told", None)
-        except Exception as error:  # a closed channel, a full one, a semaphore of others
+        except BaseException as error:  # a closed channel, a full one, a semaphore of others
             self._note_failure("delivery raised", error)
 
-    def _note_failure(self, what: str, error: Exception | None) -> None:
+    def _note_failure(self, what: str, error: BaseException | None) -> None:
         self.failed += 1
         if self.failed == 1:  # a line that fails again and again must not fill the log
             log.warning("attachment %d of %s: %s", self.id, self.vector.name, what, exc_info=error)
