@@ -152,7 +152,7 @@ def test_a_wait_goes_on_for_the_attachment_that_is_left(attached, soft):
 def await_wait(waiter: Waiter) -> None:
     """Until the thread waits: observed, not guessed."""
     record = dispatching.find(waiter.ids[0]).thread
-    while not record._told._waiters:
+    while record._bell is None:
         os.sched_yield()
 
 

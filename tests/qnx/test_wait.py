@@ -205,7 +205,7 @@ def in_a_moment(line, number):
 
     def act() -> None:
         record = next(iter(dispatching.current().attachments.values())).thread
-        while not record._told._waiters and record._bell < 0:
+        while record._bell is None:
             os.sched_yield()
         while not handled.is_set():  # one that comes just before the thread sleeps is handled when it wakes
             signal.pthread_kill(threading.main_thread().ident, number)
@@ -280,7 +280,7 @@ def test_in_a_thread_that_is_not_the_main_one_no_signal_ends_the_wait(attached, 
 
     thread = Background(wait)
     record, ident = waiting.get(timeout=DEADLINE_S)
-    while not record._told._waiters:
+    while record._bell is None:
         os.sched_yield()
     signal.pthread_kill(ident, signal.SIGUSR1)
     while not handled:

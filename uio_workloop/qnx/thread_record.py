@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import errno
-import os
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 
-from uio_workloop._linux import signals
 from uio_workloop.clock import Deadline
+from uio_workloop.qnx.bell import Bell, bell_for
 
 
 class ThreadRecord:
@@ -29,8 +28,9 @@ class ThreadRecord:
         """Called in the dying thread, where nothing may wait and no lock be taken."""
         self.armed: tuple[int, int] | None = None
         """The states and the length of a timeout for the next call."""
-        self._told = threading.Condition()
-        self._bell = -1  # in the main thread, while it waits: a lock would hide from it that a signal came
+        self._lock = threading.Lock()
+        self._bell: Bell | None = None
+        """Of the thread that waits, until it is rung."""
         self._attached: set[int] = set()
         self._pending: dict[int, None] = {}
         self._left: set[int] = set()  # attachments whose device is gone
@@ -42,14 +42,14 @@ class ThreadRecord:
         Args:
             masked: it begins with a mask, which the first wait that unmasks is to release.
         """
-        with self._told:
+        with self._lock:
             self._attached.add(id)
             if masked:
                 self._to_unmask.add(id)
 
     def detach(self, id: int) -> None:  # noqa: A002
         """The attachment is no more; who waits for nothing else is refused."""
-        with self._told:
+        with self._lock:
             self._attached.discard(id)
             self._pending.pop(id, None)
             self._left.discard(id)
@@ -60,26 +60,26 @@ class ThreadRecord:
         """Set the flag and wake the thread; false if it has ended."""
         if self.ended:
             return False
-        with self._told:
+        with self._lock:
             self._pending[id] = None
             self._ring()
         return True
 
     def device_left(self, id: int) -> None:  # noqa: A002
         """No more interrupts will come of this attachment."""
-        with self._told:
+        with self._lock:
             if id in self._attached:
                 self._left.add(id)
                 self._ring()
 
     def unmasked(self, id: int) -> None:  # noqa: A002
         """Somebody has released what the wait would have."""
-        with self._told:
+        with self._lock:
             self._to_unmask.discard(id)
 
     def take_to_unmask(self) -> tuple[int, ...]:
         """The attachments that the wait is to unmask: those handed out by the last one."""
-        with self._told:
+        with self._lock:
             ids = tuple(sorted(self._to_unmask))
             self._to_unmask.clear()
             return ids
@@ -99,33 +99,19 @@ class ThreadRecord:
             raise OSError(
                 errno.EPERM, "this thread has nothing to wait for: attach SigevIntr() in the very thread that waits"
             )
-        patient = restart or threading.current_thread() is not threading.main_thread()  # the one where handlers run
-        with self._told:
-            while not (ids := self._take(deadline)) and patient:
-                self._told.wait(None if deadline is None else deadline.remaining_s)
-            if ids:
-                return ids
-            self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        bell: Bell | None = None
         try:
-            return self._wait_for_bell(deadline)
+            while True:
+                with self._lock:
+                    if ids := self._take(deadline):
+                        return ids
+                    bell = self._bell = bell or bell_for(restart=restart)
+                bell.wait(deadline)
         finally:
-            with self._told:
-                bell, self._bell = self._bell, -1
-            os.close(bell)
-
-    def _wait_for_bell(self, deadline: Deadline | None) -> tuple[int, ...]:
-        while True:
-            with self._told:
-                if ids := self._take(deadline):
-                    return ids
-            try:
-                signals.await_readable(self._bell, None if deadline is None else deadline.remaining_ns)
-            except InterruptedError:
-                raise OSError(
-                    errno.EINTR, "a signal was handled while this thread waited; wait again, or with restart=True"
-                ) from None
-            with suppress(BlockingIOError):  # the time may be over
-                os.eventfd_read(self._bell)
+            if bell is not None:
+                with self._lock:
+                    self._bell = None
+                bell.close()
 
     def _take(self, deadline: Deadline | None) -> tuple[int, ...]:
         """What has fired, which is not pending any more then; nothing if it is worth waiting. Context: lock held."""
@@ -143,9 +129,9 @@ class ThreadRecord:
 
     def _ring(self) -> None:
         """There is news. Context: lock held."""
-        self._told.notify_all()
-        if self._bell >= 0:
-            os.eventfd_write(self._bell, 1)
+        bell, self._bell = self._bell, None
+        if bell is not None:
+            bell.ring()
 
     def end(self) -> None:
         """The thread ends. Context: its finalizer."""
