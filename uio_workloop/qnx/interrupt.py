@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import errno
 import operator
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Final
+from typing import Final, TypeVar
 
+from uio_workloop.errors import WorkLoopError
 from uio_workloop.qnx import dispatcher as dispatching
 from uio_workloop.qnx.attachment import Attachment, Handler, InterruptInfo, no_such_id
 from uio_workloop.qnx.blocking import check_may_wait
 from uio_workloop.qnx.dispatcher import Dispatcher
 from uio_workloop.qnx.flags import IntrFlags, WaitFlags, check_intr_flags, check_wait_flags
 from uio_workloop.qnx.intr import Identity, Intr, identify
-from uio_workloop.qnx.refusal import as_qnx_says_it
+from uio_workloop.qnx.refusal import as_qnx_says_it, raise_as_qnx_does
 from uio_workloop.qnx.sigevent import Event
 from uio_workloop.qnx.thread_record import my_record
 from uio_workloop.qnx.timer_timeout import TimeoutState, deadline_after, disarm, timeout_of
 from uio_workloop.qnx.vector import Vector
+
+T = TypeVar("T")
 
 NOBODY: Final = -1
 """The id that stands for no attachment."""
@@ -153,8 +156,7 @@ def interrupt_mask(intr: Intr | None, id: int = NOBODY) -> int:  # noqa: A002
             the parent's, who forked this process. ENODEV, the device has left.
     QNX: InterruptMask.
     """
-    with _found(intr, id) as vector:
-        return vector.mask(id)
+    return _under_gate(Vector.mask, intr, id)
 
 
 def interrupt_unmask(intr: Intr | None, id: int = NOBODY) -> int:  # noqa: A002
@@ -170,12 +172,7 @@ def interrupt_unmask(intr: Intr | None, id: int = NOBODY) -> int:  # noqa: A002
         OSError: as `interrupt_mask`. EAGAIN, there is no mask on that account.
     QNX: InterruptUnmask.
     """
-    with _found(intr, id) as vector:
-        left = vector.unmask(id)
-        attachment = vector.dispatcher.attachments.get(id)
-        if attachment is not None:
-            attachment.thread.unmasked(id)
-        return left
+    return _under_gate(Vector.unmask, intr, id)
 
 
 def interrupt_mask_count(intr: Intr | None, id: int = NOBODY) -> int:  # noqa: A002
@@ -185,8 +182,7 @@ def interrupt_mask_count(intr: Intr | None, id: int = NOBODY) -> int:  # noqa: A
     Raises:
         OSError: as `interrupt_mask`.
     """
-    with _found(intr, id) as vector:
-        return vector.count.total if id == NOBODY else vector.count.booked(id)
+    return _under_gate(_mask_count, intr, id)
 
 
 def interrupt_info(id: int) -> InterruptInfo:  # noqa: A002
@@ -196,8 +192,7 @@ def interrupt_info(id: int) -> InterruptInfo:  # noqa: A002
     Raises:
         OSError: ESRCH, no such id. EPERM, it is the parent's, who forked this process.
     """
-    with _found(None, id) as vector:
-        return vector.dispatcher.attachments[id].info()
+    return _under_gate(_info, None, id)
 
 
 def interrupt_wait(flags: int = 0, timeout_ns: int | None = None, *, restart: bool = False) -> tuple[int, ...]:
@@ -237,20 +232,29 @@ def _unmask_if_need_be(id: int) -> None:  # noqa: A002
             raise  # these: others have unmasked or detached it; or it has left, which the wait tells
 
 
-@contextmanager
-def _found(intr: Intr | None, id: int) -> Iterator[Vector]:  # noqa: A002
-    """The interrupt that is meant, under the gate."""
+def _mask_count(vector: Vector, id: int) -> int:  # noqa: A002
+    return vector.count.total if id == NOBODY else vector.count.booked(id)
+
+
+def _info(vector: Vector, id: int) -> InterruptInfo:  # noqa: A002
+    return vector.dispatcher.attachments[id].info()
+
+
+def _under_gate(operation: Callable[[Vector, int], T], intr: Intr | None, id: int) -> T:  # noqa: A002
+    """Do something to the interrupt that is meant."""
     disarm()
-    with as_qnx_says_it():
-        vector = _by_id(operator.index(id)) if id != NOBODY else _by_intr(intr)
-        with vector.dispatcher.loop.gate.own:
+    try:
+        vector = _by_intr(intr) if id == NOBODY else _by_id(operator.index(id))
+        with vector.dispatcher.loop.gate:
             if id != NOBODY and id not in vector.dispatcher.attachments:
                 raise no_such_id(id)
             if not vector.attachments:
                 raise _nobody_attached(intr)
             if id != NOBODY and intr is not None and not _is_called(vector, intr):
                 raise OSError(errno.EINVAL, f"attachment {id} belongs to {vector.name}, not to {intr!r}")
-            yield vector
+            return operation(vector, id)
+    except (WorkLoopError, OSError) as error:
+        raise_as_qnx_does(error)
 
 
 def _by_id(id: int) -> Vector:  # noqa: A002

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, NoReturn
 
 from uio_workloop.errors import (
     BadArgumentError,
@@ -50,13 +50,18 @@ def errno_of(error: Exception) -> int | None:
     return None
 
 
+def raise_as_qnx_does(error: WorkLoopError | OSError) -> NoReturn:
+    """Raise it as `OSError` with QNX's errno; the error of this package stays as the cause."""
+    code = errno_of(error)
+    if code is None or (not isinstance(error, WorkLoopError) and error.errno == code):
+        raise error
+    raise OSError(code, str(error)) from error
+
+
 @contextmanager
 def as_qnx_says_it() -> Iterator[None]:
-    """In the block, errors of this package become `OSError` with QNX's errno; they stay as the cause."""
+    """`raise_as_qnx_does` for the block."""
     try:
         yield
     except (WorkLoopError, OSError) as error:
-        code = errno_of(error)
-        if code is None or (not isinstance(error, WorkLoopError) and error.errno == code):
-            raise
-        raise OSError(code, str(error)) from error
+        raise_as_qnx_does(error)

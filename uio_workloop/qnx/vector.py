@@ -168,6 +168,9 @@ class Vector:
         self._check_present("unmask")
         left = self.count.unmask(owner)
         self._follow_or(self.count.mask, owner)
+        attachment = self.dispatcher.attachments.get(owner)
+        if attachment is not None:
+            attachment.thread.unmasked(owner)
         return left
 
     def _follow_or(self, undo: Callable[[int], object], owner: int) -> None:
