@@ -10,6 +10,7 @@ MODULES = {
     "host": (
         "dispatch_saturation",
         "latency_eventfd",
+        "qnx_interrupt_thread",
         "timer_error",
         "register_access",
         "many_sources",

@@ -66,6 +66,14 @@ class Setting:
     def __exit__(self, *exc_info: object) -> None:
         """Let go of the device."""
 
+    def probe(self, interrupts: int) -> Probe:
+        """What is measured: here, how late the action is."""
+        return Probe(interrupts)
+
+    def begin(self, probe: Probe, interrupts: int) -> None:
+        """Have the interrupts caused. Context: somebody is there to be interrupted."""
+        raiser().begin(self.job(interrupts), self.target_fd(), probe.answer_fd, probe.stamp.fd)
+
     def job(self, interrupts: int) -> Job:
         raise NotImplementedError
 
@@ -90,16 +98,12 @@ class Setting:
         raise NotImplementedError
 
 
-def begin(setting: Setting, probe: Probe, interrupts: int) -> None:
-    raiser().begin(setting.job(interrupts), setting.target_fd(), probe.answer_fd, probe.stamp.fd)
-
-
 def work_loop(setting: Setting, interrupts: int) -> Measures:
-    with Probe(interrupts) as probe, setting.provider() as provider, WorkLoop() as loop:
+    with setting.probe(interrupts) as probe, setting.provider() as provider, WorkLoop() as loop:
         source = InterruptEventSource(provider, setting.action(probe))
         loop.add_event_source(source)
         source.enable()
-        begin(setting, probe, interrupts)
+        setting.begin(probe, interrupts)
         return probe.measures()
 
 
@@ -112,17 +116,22 @@ def hand_written(serve: Serve, *, blocking: bool = False) -> Callable[[Setting, 
     """A loop of a few lines, on a thread of its own as a work loop's is."""
 
     def contender(setting: Setting, interrupts: int) -> Measures:
-        with Probe(interrupts) as probe, setting.descriptor(blocking=blocking) as fd:
+        with setting.probe(interrupts) as probe, setting.descriptor(blocking=blocking) as fd:
             drain, action = setting.bare(fd, probe)
             return on_a_thread(setting, probe, interrupts, lambda: serve(fd, drain, action, probe))
 
     return contender
 
 
-def on_a_thread(setting: Setting, probe: Probe, interrupts: int, serve: Callable[[], None]) -> Measures:
+def on_a_thread(
+    setting: Setting, probe: Probe, interrupts: int, serve: Callable[[], None], attached: threading.Event | None = None
+) -> Measures:
+    """Have a thread serve; interrupts are caused at once, or when it says that it is `attached`."""
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
-    begin(setting, probe, interrupts)
+    if attached is not None:
+        attached.wait()
+    setting.begin(probe, interrupts)
     measures = probe.measures()
     thread.join()
     return measures
@@ -174,9 +183,11 @@ def contender(
     return one_round
 
 
+BARE_THREAD = hand_written(_blocking, blocking=True)
+
 COMMON: Mapping[str, Callable[[Setting, int], Measures]] = {
     OURS: work_loop,
-    BLOCKING: hand_written(_blocking, blocking=True),
+    BLOCKING: BARE_THREAD,
     EPOLL: hand_written(_epoll),
     ASYNCIO: hand_written(_asyncio),
 }

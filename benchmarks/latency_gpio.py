@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks import gpio_lines
 from benchmarks.harness import Benchmark, Goal, Measures
-from benchmarks.latency import COMMON, OURS, Probe, Setting, begin, contender, goals, on_a_thread
+from benchmarks.latency import COMMON, OURS, Probe, Setting, contender, goals, on_a_thread
 from benchmarks.raiser import Job
 from uio_workloop import GpioLine
 
@@ -65,7 +65,7 @@ class Line(Setting):
 def _gpiod(setting: Setting, interrupts: int) -> Measures:
     """The loop of gpiod's documentation, with a lock about the action."""
     gpio_lines.set_low()
-    with Probe(interrupts) as probe, gpio_lines.gpiod_request() as request:
+    with setting.probe(interrupts) as probe, gpio_lines.gpiod_request() as request:
         gate = threading.RLock()
 
         def serve() -> None:
@@ -80,7 +80,7 @@ def _gpiod(setting: Setting, interrupts: int) -> Measures:
 def _periphery(setting: Setting, interrupts: int) -> Measures:
     """The loop of python-periphery's documentation, with a lock about the action."""
     gpio_lines.set_low()
-    with Probe(interrupts) as probe, gpio_lines.periphery_line() as line:
+    with setting.probe(interrupts) as probe, gpio_lines.periphery_line() as line:
         gate = threading.RLock()
 
         def serve() -> None:
@@ -96,10 +96,10 @@ def _periphery(setting: Setting, interrupts: int) -> Measures:
 def _gpiozero(setting: Setting, interrupts: int) -> Measures:
     """Its callbacks, which come on a thread of its own; the time since the edge is what it says that it is."""
     gpio_lines.set_low()
-    with Probe(interrupts) as probe, gpio_lines.gpiozero_input() as line:
+    with setting.probe(interrupts) as probe, gpio_lines.gpiozero_input() as line:
         line.when_activated = lambda: probe.answer(int(line.active_time * 1e9))
         line.when_deactivated = lambda: probe.answer(int(line.inactive_time * 1e9))
-        begin(setting, probe, interrupts)
+        setting.begin(probe, interrupts)
         return probe.measures()
 
 
