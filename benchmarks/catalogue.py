@@ -18,7 +18,15 @@ MODULES = {
         "busy_thread",
         "footprint",
     ),
-    "lab": ("latency_uio", "latency_gpio", "timer_error", "register_access_edu", "busy_thread", "gpio_edges"),
+    "lab": (
+        "latency_uio",
+        "latency_gpio",
+        "timer_error",
+        "register_access_edu",
+        "busy_thread",
+        "gpio_edges",
+        "qnx_interrupt_thread_uio",
+    ),
     "lab-rt": ("latency_uio", "latency_gpio", "timer_error", "busy_thread"),
 }
 """By place; a module has a tuple `BENCHMARKS`."""
