@@ -33,6 +33,7 @@ class PollSet:
         # wake() in the middle of wake().
         self._wake_lock = RLock()
         self._awake = False
+        self._watched: dict[int, int] = {}  # what for, by descriptor
         self.wait = self._epoll.poll  # bound once: this is the hot path
 
     def add(self, fd: int, events: int, name: str) -> None:
@@ -51,12 +52,17 @@ class PollSet:
             }
             reason = reasons.get(error.errno or 0, error.strerror)
             raise BadArgumentError(f"cannot watch {name}: {reason}") from error
+        self._watched[fd] = events
 
     def watch(self, fd: int, events: int) -> None:
-        with suppress(OSError):  # closed by its owner: a source has to be able to be disabled all the same
-            self._epoll.modify(fd, events)
+        """Watch `fd` for this from now on."""
+        if self._watched.get(fd) != events:
+            self._watched[fd] = events
+            with suppress(OSError):  # closed by its owner: a source has to be able to be disabled all the same
+                self._epoll.modify(fd, events)
 
     def remove(self, fd: int) -> None:
+        self._watched.pop(fd, None)
         with suppress(OSError):  # closed by its owner already: epoll has forgotten it by itself
             self._epoll.unregister(fd)
 

@@ -50,6 +50,7 @@ class InterruptDelivery(EventSource):
 
     _rejected = 0
     _opened_early = False  # by an enable() inside the action
+    _masked_since_drained = False  # disabled inside the action
     _stamping = False
     _timestamp_ns = 0
     _warmer: CpuWarmer | None = None
@@ -108,7 +109,13 @@ class InterruptDelivery(EventSource):
         # interrupt by its mask. A level line with something to deliver is unmasked when that is done, not before: its
         # device has not been acknowledged yet.
         if afresh and self._work_loop is not None:
-            self._work_loop.dispatch.look_now(self)
+            dispatch = self._work_loop.dispatch
+            if self._masked_since_drained:
+                self._masked_since_drained = False
+                with dispatch.between_ready_phases:  # none is left that has seen us disabled
+                    pass
+            else:
+                dispatch.look_now(self)
             if not self._enabled:  # a filter of ours has disabled us
                 return
         if not self._auto_disable or self._in_action or not self._pending:
@@ -118,6 +125,17 @@ class InterruptDelivery(EventSource):
     def _disarm(self) -> None:
         with suppress(DeviceGoneError):  # a line that is gone is silent
             self._line.mask()
+
+    def _fall_silent(self, loop: WorkLoop) -> None:
+        if self._in_action and self._auto_disable and self.serves_directly:
+            # The usual case of whoever opens the line later: as nothing comes of a masked line, its descriptor can be
+            # watched on. Should something come, the loop finds the source disabled, and ceases to watch.
+            self._enabled = False
+            self._masked_since_drained = True
+            self._disarm()
+        else:
+            self._masked_since_drained = False
+            super()._fall_silent(loop)
 
     def _unmask(self) -> None:
         try:
@@ -275,8 +293,8 @@ class InterruptDelivery(EventSource):
                 else:
                     self._delivered += count
                     self._in_action = 0
-            if queue or waiting or dispatch.serving is not serving:
-                break  # the last: a pass inside the action, which may have taken from the queue what is to end this
+            if queue or waiting or dispatch.serving is not serving or not self._enabled or self._work_loop is not loop:
+                break  # the third: a pass inside the action, which may have taken from the queue what is to end this
             looks += 1
         where = self._work_loop  # another loop may have it by now
         if (occurred or self._backlog) and where is not None:  # noticed by a client while the action slept
