@@ -77,8 +77,15 @@ class Attachment:
         """Whether its thread waits for it."""
         return isinstance(self.event, SigevIntr)
 
+    @property
+    def never_waits(self) -> bool:
+        """Whether serving it runs no code of others, so that it can be done with the gate held."""
+        return self.event is not None and self.event.never_waits
+
     def serve(self, count: int) -> None:
-        """It has fired; tell whoever is to be told. Context: the thread that delivers."""
+        """It has fired; tell whoever is to be told, unless it was detached since. Context: the thread that delivers."""
+        if not self.attached:
+            return
         self.fired += 1
         self.coalesced += count - 1
         if self.event is not None:

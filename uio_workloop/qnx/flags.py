@@ -55,12 +55,17 @@ def check_intr_flags(flags: int) -> IntrFlags:
     return IntrFlags(flags)
 
 
+_NONE: Final = WaitFlags(0)
+
+
 def check_wait_flags(flags: int, timeout_ns: int | None) -> WaitFlags:
     """The flags as such.
 
     Raises:
         OSError: EINVAL, a bit means nothing. ENOTSUP, FAST does not go with a timeout.
     """
+    if not flags:
+        return _NONE
     if not 0 <= operator.index(flags) <= 0x3:
         raise OSError(errno.EINVAL, f"cannot wait with flags {flags:#x}: the bits are those of WaitFlags")
     if flags & WaitFlags.FAST and timeout_ns is not None:

@@ -31,6 +31,8 @@ class Event(ABC):
 
     for_process: ClassVar[bool] = False
     """It is aimed at the process, so an attachment with it outlives its thread."""
+    never_waits: ClassVar[bool] = False
+    """Delivering it runs no code of others, and waits for nothing."""
 
     def check(self) -> None:  # noqa: B027 - some kinds can always be delivered
         """Refuse what could not be delivered. Context: any thread, before anything is attached.
@@ -47,13 +49,15 @@ class Event(ABC):
             thread: that attached it.
             id: of the attachment.
 
-        Context: the thread that delivers; never waits.
+        Context: the thread that delivers, with the gate of the hidden loop held if it never waits.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class SigevNone(Event):
     """Nobody is told; the interrupt is masked all the same. QNX: SIGEV_NONE."""
+
+    never_waits: ClassVar[bool] = True
 
     def deliver(self, thread: ThreadRecord, id: int) -> bool:  # noqa: A002
         return True
@@ -62,6 +66,8 @@ class SigevNone(Event):
 @dataclass(frozen=True, slots=True)
 class SigevIntr(Event):
     """The `interrupt_wait()` of the thread that attached it returns. QNX: SIGEV_INTR."""
+
+    never_waits: ClassVar[bool] = True
 
     def deliver(self, thread: ThreadRecord, id: int) -> bool:  # noqa: A002
         return thread.tell(id)
@@ -86,6 +92,7 @@ class SigevPulse(Event):
     noqueue: bool = False
 
     for_process: ClassVar[bool] = True
+    never_waits: ClassVar[bool] = True
 
     def check(self) -> None:
         if not isinstance(self.channel, Channel):
@@ -120,6 +127,7 @@ class SigevSignal(Event):
     value: int | None = None
 
     for_process: ClassVar[bool] = True
+    never_waits: ClassVar[bool] = True
 
     def check(self) -> None:
         _check_signal(self.signo, signals.SI_QUEUE, self.value)
@@ -149,6 +157,7 @@ class SigevSignalCode(Event):
     code: int = SI_MINAVAIL
 
     for_process: ClassVar[bool] = True
+    never_waits: ClassVar[bool] = True
 
     def check(self) -> None:
         _check_signal(self.signo, self.code, self.value)
@@ -170,6 +179,8 @@ class SigevSignalThread(Event):
     signo: int
     value: int = 0
     code: int = SI_MINAVAIL
+
+    never_waits: ClassVar[bool] = True
 
     def check(self) -> None:
         _check_signal(self.signo, self.code, self.value)
@@ -276,6 +287,8 @@ class SigevMemory(Event):
     view: memoryview
     value: int
     op: MemOp = MemOp.ADD
+
+    never_waits: ClassVar[bool] = True
 
     def check(self) -> None:
         if not isinstance(self.view, memoryview):

@@ -7,9 +7,10 @@ the count is 0 and somebody is attached. How a line is masked, what arrives mean
 is the source's and the line's business.
 
 A firing is the source's action. First every event attachment's mask is booked and the source disabled, then the list
-is walked with the gate given up: what is called there may wait for whoever masks or unmasks. A receiver that unmasks
-at once cannot open the line before the walk is over, so it is never open between two deliveries of one firing. What
-waits for a delivery that runs, because it detaches, waits for the dispatcher's second gate.
+is walked. Code of others, such as a handler, is called with the gate given up, because it may wait for whoever masks
+or unmasks. A receiver that unmasks at once cannot open the line before the walk is over, so it is never open between
+two deliveries of one firing. Who waits for a delivery that runs, because he detaches, waits for the dispatcher's second
+gate.
 """
 
 from __future__ import annotations
@@ -195,19 +196,22 @@ class Vector:
             if attachment.event is not None:
                 self.count.mask(attachment.id)
         self.follow()
+        gate = self.dispatcher.loop.gate
         self._walking = True
         try:
-            self.dispatcher.loop.gate.call_outside(self._walk, told, count)
+            for attachment in told:
+                if attachment.never_waits:
+                    attachment.serve(count)
+                else:
+                    gate.call_outside(self._serve_alone, attachment, count)
         finally:
             self._walking = False
             self.follow()
 
-    def _walk(self, told: tuple[Attachment, ...], count: int) -> None:
+    def _serve_alone(self, attachment: Attachment, count: int) -> None:
         """Context: the dispatcher's thread, gate open."""
-        for attachment in told:
-            with self.dispatcher.delivering.surely:
-                if attachment.attached:
-                    attachment.serve(count)
+        with self.dispatcher.delivering.surely:
+            attachment.serve(count)
 
     def device_left(self) -> None:
         """Nothing will come of it any more; tell whoever waits."""
