@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import queue
 import threading
 
 import pytest
@@ -228,6 +229,51 @@ def test_a_line_that_was_opened_early_once_is_opened_after_the_next_action(work_
         seen.wait_for_total(total)
         fence(work_loop)
     assert not line.masked
+
+
+@pytest.mark.parametrize("move", [False, True])
+def test_a_level_source_that_its_action_disables_is_silent_until_it_is_enabled_there_or_elsewhere(
+    work_loop, seen, move
+):
+    with WorkLoop("other") as other, SoftwareInterrupt(Trigger.LEVEL) as line:
+        where = other if move else work_loop
+
+        def disable(sender, count):
+            seen(sender, count)
+            assert sender.work_loop.on_thread()
+            sender.disable()
+
+        source = attach(work_loop, line, disable)
+        line.cause()
+        seen.wait_for_total(1)
+        line.cause(2)
+        fence(work_loop)
+        assert seen.total == 1
+        if move:
+            work_loop.remove_event_source(source)
+            other.add_event_source(source)
+        source.enable()
+        seen.wait_for_total(3)
+        line.cause(2)
+        fence(source.work_loop)
+        assert seen.total == 3
+
+
+def test_a_level_source_that_its_action_moves_is_not_served_by_the_loop_it_has_left(work_loop):
+    with WorkLoop("other") as other, SoftwareInterrupt(Trigger.LEVEL) as line:
+        threads = queue.SimpleQueue()
+
+        def move(sender, count):
+            threads.put(other.on_thread())
+            if not other.on_thread():
+                work_loop.remove_event_source(sender)
+                other.add_event_source(sender)
+                sender.enable()
+                line.cause()
+
+        attach(work_loop, line, move)
+        line.cause()
+        assert [threads.get(timeout=DEADLINE_S) for _ in range(2)] == [False, True]
 
 
 class OnAPipe(SoftwareInterrupt):

@@ -134,7 +134,6 @@ class InterruptDelivery(EventSource):
             self._masked_since_drained = True
             self._disarm()
         else:
-            self._masked_since_drained = False
             super()._fall_silent(loop)
 
     def _unmask(self) -> None:
