@@ -236,7 +236,6 @@ def test_a_level_source_that_its_action_disables_is_silent_until_it_is_enabled_t
     work_loop, seen, move
 ):
     with WorkLoop("other") as other, SoftwareInterrupt(Trigger.LEVEL) as line:
-        where = other if move else work_loop
 
         def disable(sender, count):
             seen(sender, count)
