@@ -15,7 +15,7 @@ from helpers import Departing
 
 from uio_workloop import SoftwareInterrupt
 
-pytest_plugins = ["uio_workloop.testing.fixtures", "iokit_contract", "lab_fixtures"]
+pytest_plugins = ["uio_workloop.testing.fixtures", "contracts", "lab_fixtures", "rig_fixtures"]
 
 SHOWN = pytest.StashKey[dict[str, list[str]]]()  # lines by heading
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from device_rigs import put_to_work
 from helpers import Background, Stage
-from rigs import put_to_work
 
 from uio_workloop import InterruptEventSource, SoftwareInterrupt, Trigger
 from uio_workloop.testing import fence

@@ -7,8 +7,8 @@ import threading
 from contextlib import contextmanager
 
 import pytest
+from device_rigs import put_to_work
 from helpers import DEADLINE_S, Background, Stage
-from rigs import put_to_work
 
 from uio_workloop import InterruptEventSource, SoftwareInterrupt
 from uio_workloop.interrupts.event_count import EventCount

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 
 import pytest
+from device_rigs import put_to_work
 from helpers import DEADLINE_S, Background
 from plain_sources import Counting
-from rigs import put_to_work
 
 from uio_workloop import (
     CommandGate,

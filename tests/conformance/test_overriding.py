@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from rigs import put_to_work
+from device_rigs import put_to_work
 
 from uio_workloop import FilterInterruptEventSource, InterruptEventSource, Trigger, UsageError
 from uio_workloop.testing import fence

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 
 import pytest
+from device_rigs import put_to_work
 from helpers import DEADLINE_S, Stage
-from rigs import put_to_work
 
 from uio_workloop import FilterInterruptEventSource, InterruptEventSource, SharedInterrupt
 from uio_workloop.testing import fence

@@ -1,29 +1,13 @@
-"""The tests of uio_workloop.qnx count what they show of its contract."""
+"""Attachments that end with the test."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
-import qnx_contract
 from qnx_rig import Attached, await_end
 
 from uio_workloop import SoftwareInterrupt, Trigger
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    qnx_contract.configure(config)
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
-    report = yield
-    qnx_contract.note(item, report)
-    return report
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    qnx_contract.summarize(terminalreporter, config)
 
 
 @pytest.fixture

@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 
 import pytest
-from iokit_contract import deliberate_differences
-from qnx_contract import PAGE, STATEMENTS, written_tests
+from contracts import QNX
 
 from uio_workloop import qnx
 
 ROWS = [
     [cell.strip() for cell in line.removeprefix("|").removesuffix("|").split("|")]
-    for line in PAGE.read_text().splitlines()
+    for line in QNX.page.read_text().splitlines()
     if line.startswith(("| `", "| none"))
 ]
 CALLS = [
@@ -89,7 +88,3 @@ def test_every_symbol_of_qnx_has_a_row(symbol):
 
 def test_every_row_has_three_cells():
     assert {len(row) for row in ROWS} == {3}
-
-
-def test_statements_that_tests_and_differences_name_exist():
-    assert set(written_tests()) | set(deliberate_differences(PAGE)) <= set(STATEMENTS)

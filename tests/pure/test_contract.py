@@ -1,18 +1,10 @@
-"""The books of the contract itself: no statement without a test or a reason, and a report that believes what ran."""
+"""The books of the contracts themselves: no statement without a test or a reason, reports that believe what ran."""
 
 from __future__ import annotations
 
 import pytest
-from iokit_contract import (
-    STATEMENTS,
-    Outcome,
-    Run,
-    WrittenTest,
-    contract,
-    deliberate_differences,
-    sentence,
-    written_tests,
-)
+from contract import Contract, Outcome, Run, WrittenTest, deliberate_differences, sentence, written_tests
+from contracts import IOKIT, QNX
 
 TABLE = """\
 ## Deliberate differences
@@ -38,14 +30,14 @@ def ran(*tests: WrittenTest, failed: tuple[WrittenTest, ...] = ()) -> Run:
     return Run(passed | {(test.file, test.function): Outcome(failed=1) for test in failed})
 
 
-def test_every_statement_has_a_test_or_is_a_deliberate_difference():
-    shown = {number for test in written_tests() for number in test.statements}
-    assert sorted(set(STATEMENTS) - shown - set(deliberate_differences())) == []
+@pytest.mark.parametrize("contract", [IOKIT, QNX], ids=lambda contract: contract.system)
+def test_every_statement_has_a_test_or_is_a_deliberate_difference(contract: Contract):
+    assert contract.unshown() == []
 
 
-def test_there_is_no_test_and_no_difference_of_a_statement_that_does_not_exist():
-    shown = {number for test in written_tests() for number in test.statements}
-    assert sorted((shown | set(deliberate_differences())) - set(STATEMENTS)) == []
+@pytest.mark.parametrize("contract", [IOKIT, QNX], ids=lambda contract: contract.system)
+def test_there_is_no_test_and_no_difference_of_a_statement_that_does_not_exist(contract: Contract):
+    assert contract.unknown() == []
 
 
 def test_the_name_of_a_test_is_a_sentence():
@@ -56,7 +48,7 @@ def test_marks_are_found_in_sources_whether_selected_or_not(tmp_path):
     (tmp_path / "test_some.py").write_text(
         "import pytest\n@pytest.mark.slow\n@pytest.mark.statement(7, 9)\ndef test_x(): ...\ndef test_y(): ...\n"
     )
-    assert written_tests(tmp_path) == (WrittenTest("test_some.py", "test_x", (7, 9)),)
+    assert written_tests("statement", tmp_path) == (WrittenTest("test_some.py", "test_x", (7, 9)),)
 
 
 def test_differences_are_read_from_the_table_under_their_heading_only(tmp_path):
@@ -77,7 +69,7 @@ def test_a_row_of_another_shape_is_refused(tmp_path):
 
 
 def test_a_whole_run_says_something_of_every_statement():
-    lines = contract(ran(FIRST, BOTH), [FIRST, BOTH, LAB], {2: "something else"}, in_lab=False)
+    lines = IOKIT.report(ran(FIRST, BOTH), [FIRST, BOTH, LAB], {2: "something else"}, in_lab=False)
     assert lines[:4] == [
         "    1 pass        the first is true (and 1 more tests)",
         "    2 difference  something else",
@@ -88,18 +80,18 @@ def test_a_whole_run_says_something_of_every_statement():
 
 
 def test_a_difference_whose_test_fails_has_failed():
-    lines = contract(ran(FIRST, failed=(BOTH,)), [FIRST, BOTH], {2: "something else"}, in_lab=False)
+    lines = IOKIT.report(ran(FIRST, failed=(BOTH,)), [FIRST, BOTH], {2: "something else"}, in_lab=False)
     assert lines[:2] == ["    1 FAILED      two at once", "    2 FAILED      two at once"]
     assert lines[-1] == "164 statements: 0 pass, 0 deliberate differences, 162 missing, 2 failed, 0 shown elsewhere"
 
 
 def test_a_part_of_the_suite_speaks_of_that_part_only():
-    lines = contract(ran(FIRST), [FIRST, BOTH, LAB], {}, in_lab=False)
+    lines = IOKIT.report(ran(FIRST), [FIRST, BOTH, LAB], {}, in_lab=False)
     assert lines == ["a part of the suite ran, and of 164 statements 1: 1 pass, 0 deliberate differences, 0 failed"]
 
 
 def test_a_whole_run_in_the_lab_is_of_these_tests_and_the_labs():
-    lines = contract(ran(FIRST, BOTH, LAB), [FIRST, BOTH, LAB, HOST, ALONE], {}, in_lab=True)
+    lines = IOKIT.report(ran(FIRST, BOTH, LAB), [FIRST, BOTH, LAB, HOST, ALONE], {}, in_lab=True)
     assert lines[:5] == [
         "    1 pass        the first is true (and 1 more tests)",
         "    2 pass        two at once",
@@ -111,5 +103,5 @@ def test_a_whole_run_in_the_lab_is_of_these_tests_and_the_labs():
 
 
 def test_in_the_lab_a_run_without_the_labs_tests_is_a_part():
-    (line,) = contract(ran(FIRST, BOTH), [FIRST, BOTH, LAB], {}, in_lab=True)
+    (line,) = IOKIT.report(ran(FIRST, BOTH), [FIRST, BOTH, LAB], {}, in_lab=True)
     assert line.startswith("a part of the suite ran")
