@@ -44,12 +44,19 @@ def dummy(trigger: Trigger, *, irqcontrol: bool) -> Kind:
     )
 
 
+def edu(request: pytest.FixtureRequest) -> Rig:
+    rig = edu_rig(request.getfixturevalue("cards")[0])
+    rig.acknowledge()
+    request.addfinalizer(rig.acknowledge)
+    return rig
+
+
 ON_THE_HOST = {"software edge": software(Trigger.EDGE), "software level": software(Trigger.LEVEL)}
 IN_THE_LAB = {
     "uio_dummy edge": dummy(Trigger.EDGE, irqcontrol=True),
     "uio_dummy edge, no irqcontrol": dummy(Trigger.EDGE, irqcontrol=False),
     "uio_dummy level": dummy(Trigger.LEVEL, irqcontrol=True),
-    "edu card": Kind(Trigger.LEVEL, lambda request: edu_rig(request.getfixturevalue("cards")[0])),
+    "edu card": Kind(Trigger.LEVEL, edu),
     "gpio-sim": Kind(Trigger.EDGE, lambda request: gpio_rig(request.getfixturevalue("gpio_line"))),
 }
 HERE = IN_THE_LAB if guest.in_lab() else ON_THE_HOST

@@ -21,6 +21,6 @@ def attached(nothing_is_left_behind: None) -> Iterator[Attached]:
 
 @pytest.fixture(params=list(Trigger), ids=lambda trigger: trigger.value)
 def soft(request: pytest.FixtureRequest, nothing_is_left_behind: None) -> Iterator[SoftwareInterrupt]:
-    """An interrupt to cause, of either trigger: to QNX they are alike."""
+    """A software interrupt of either trigger, for what no device matters to; `rig` is every device there is here."""
     with SoftwareInterrupt(request.param, name="soft") as line:
         yield line

@@ -1,15 +1,17 @@
-"""Attachments that go when the test ends, and firings that are over when the call is."""
+"""Attachments that go when the test ends, and firings that are over when the call is, whatever the device."""
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
+from device_rigs import Rig, software_rig
 from helpers import DEADLINE_S
 
-from uio_workloop import SoftwareInterrupt
+from uio_workloop import Deadline, InterruptEventSource, InterruptProvider, SoftwareInterrupt
 from uio_workloop.clock import SECOND_NS
 from uio_workloop.qnx import (
     Event,
@@ -18,6 +20,7 @@ from uio_workloop.qnx import (
     interrupt_attach_event,
     interrupt_detach,
     interrupt_info,
+    interrupt_unmask,
 )
 from uio_workloop.qnx import dispatcher as dispatching
 from uio_workloop.testing import fence
@@ -73,10 +76,43 @@ def await_end() -> None:
     assert dispatching.current() is None, "something is still attached"
 
 
-def fire(line: SoftwareInterrupt) -> None:
-    """Cause one interrupt, and wait until the dispatcher is idle again."""
-    line.cause()
+def fire(line: Rig | SoftwareInterrupt) -> None:
+    """Cause one interrupt, and wait until it is served; while the line is masked, until it has come as far as that."""
+    rig = software_rig(line) if isinstance(line, SoftwareInterrupt) else line
+    source = source_of(rig.provider)
+    if source is not None and source.enabled:
+        with delivery(rig):
+            rig.cause()
+    else:
+        rig.burst(1)
+        settle()
+
+
+@contextmanager
+def delivery(rig: Rig) -> Iterator[None]:
+    """Until an interrupt is served that the block causes, or lets through: hardware takes its time."""
+    source = source_of(rig.provider)
+    assert source is not None, "nothing is attached"
+    before = source.statistics.action_calls
+    yield
+    deadline = Deadline.after(DEADLINE_NS)
+    while source.statistics.action_calls == before:
+        assert not deadline.expired, f"{rig.name}: no interrupt was delivered"
+        os.sched_yield()
     settle()
+
+
+def source_of(provider: InterruptProvider) -> InterruptEventSource | None:
+    """The event source that an interrupt with attachments is, on the hidden loop."""
+    dispatcher = dispatching.current()
+    vectors = dispatcher.vectors.values() if dispatcher is not None else ()
+    return next((vector._source for vector in tuple(vectors) if vector.provider is provider), None)
+
+
+def unmask(rig: Rig, id: int) -> int:  # noqa: A002
+    """As a driver does: quiet the device first, or a level fires again at once."""
+    rig.acknowledge()
+    return interrupt_unmask(rig.provider, id)
 
 
 def exists(id: int) -> bool:  # noqa: A002

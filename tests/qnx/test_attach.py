@@ -61,26 +61,26 @@ class Forbidden(SoftwareInterrupt):
 
 
 @pytest.mark.qnx(1)
-def test_attaching_opens_the_line(attached, soft):
-    id = attached.event(soft, SigevNone(), TRACKED)  # noqa: A001
+def test_attaching_opens_the_line(rig, attached):
+    id = attached.event(rig.provider, SigevNone(), TRACKED)  # noqa: A001
     assert type(id) is int
     assert id > 0
-    assert interrupt_mask_count(soft) == 0
-    assert not soft.masked
+    assert interrupt_mask_count(rig.provider) == 0
+    assert rig.seems_open()
 
 
 @pytest.mark.qnx(2)
-def test_a_second_attachment_has_another_id_and_the_first_keeps_working(attached, soft):
+def test_a_second_attachment_has_another_id_and_the_first_keeps_working(rig, attached):
     told = []
-    first = attached.event(soft, Note(told, "first"), TRACKED)
-    assert attached.event(soft, SigevNone(), TRACKED) != first
-    fire(soft)
+    first = attached.event(rig.provider, Note(told, "first"), TRACKED)
+    assert attached.event(rig.provider, SigevNone(), TRACKED) != first
+    fire(rig)
     assert told == ["first"]
 
 
 @pytest.mark.qnx(3)
-def test_attaching_does_not_wait_for_an_interrupt(attached, soft):
-    assert interrupt_info(attached.event(soft, SigevIntr())).fired == 0
+def test_attaching_does_not_wait_for_an_interrupt(rig, attached):
+    assert interrupt_info(attached.event(rig.provider, SigevIntr())).fired == 0
 
 
 @pytest.mark.qnx(4)
@@ -111,15 +111,15 @@ def test_a_device_this_user_may_not_use_is_eperm_and_says_why(attached):
 
 
 @pytest.mark.qnx(6)
-def test_at_the_limit_attaching_is_eagain_until_one_is_detached(attached, soft, monkeypatch):
+def test_at_the_limit_attaching_is_eagain_until_one_is_detached(rig, attached, monkeypatch):
     monkeypatch.setattr(dispatching, "MOST_ATTACHMENTS", 2)
-    first = attached.event(soft, SigevNone())
-    attached.event(soft, SigevNone())
+    first = attached.event(rig.provider, SigevNone())
+    attached.event(rig.provider, SigevNone())
     with pytest.raises(BlockingIOError) as full:
-        interrupt_attach_event(soft, SigevNone())
+        interrupt_attach_event(rig.provider, SigevNone())
     assert full.value.errno == errno.EAGAIN
     interrupt_detach(first)
-    attached.event(soft, SigevNone())
+    attached.event(rig.provider, SigevNone())
 
 
 @pytest.mark.qnx(7)
@@ -215,29 +215,29 @@ def test_a_line_that_could_not_be_opened_is_free_for_others_although_something_e
 
 
 @pytest.mark.qnx(12)
-def test_what_was_attached_is_delivered_although_the_caller_has_dropped_it(attached, soft):
+def test_what_was_attached_is_delivered_although_the_caller_has_dropped_it(rig, attached):
     with Channel() as channel:
         event = SigevPulse(channel, code=3)
-        attached.event(soft, event)
+        attached.event(rig.provider, event)
         with suppress(AttributeError):
             event.code = 4
         del event
-        fire(soft)
+        fire(rig)
         assert channel.receive_pulse(0).code == 3
 
 
 @pytest.mark.qnx(40)
-def test_an_exclusive_attachment_wants_to_be_alone_and_is_left_alone(attached, soft):
-    first = attached.event(soft, SigevNone())
+def test_an_exclusive_attachment_wants_to_be_alone_and_is_left_alone(rig, attached):
+    first = attached.event(rig.provider, SigevNone())
     with pytest.raises(OSError, match="exclusive") as refused:
-        interrupt_attach_event(soft, SigevNone(), IntrFlags.EXCLUSIVE)
+        interrupt_attach_event(rig.provider, SigevNone(), IntrFlags.EXCLUSIVE)
     interrupt_detach(first)
-    alone = attached.event(soft, SigevNone(), IntrFlags.EXCLUSIVE)
+    alone = attached.event(rig.provider, SigevNone(), IntrFlags.EXCLUSIVE)
     with pytest.raises(OSError, match="exclusive") as late:
-        interrupt_attach_event(soft, SigevNone())
+        interrupt_attach_event(rig.provider, SigevNone())
     assert (refused.value.errno, late.value.errno) == (errno.EBUSY, errno.EBUSY)
     interrupt_detach(alone)
-    attached.event(soft, SigevNone())
+    attached.event(rig.provider, SigevNone())
 
 
 @pytest.mark.qnx(41)
@@ -251,10 +251,10 @@ def test_flags_that_mean_nothing_are_einval_and_those_linux_lacks_enotsup(soft, 
     assert dispatching.current() is None
 
 
-def test_an_interrupt_that_an_event_source_has_is_ebusy(attached, soft, work_loop, seen):
-    source = attach(work_loop, soft, seen)
+def test_an_interrupt_that_an_event_source_has_is_ebusy(rig, attached, work_loop, seen):
+    source = attach(work_loop, rig.provider, seen)
     with pytest.raises(OSError, match="taken by") as refused:
-        interrupt_attach_event(soft, SigevNone())
+        interrupt_attach_event(rig.provider, SigevNone())
     assert refused.value.errno == errno.EBUSY
     assert isinstance(refused.value.__cause__, NoResourcesError)
     source.close()

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 from helpers import DEADLINE_S
-from qnx_rig import TRACKED, Note, fire, in_thread
+from qnx_rig import TRACKED, Note, delivery, fire, in_thread, unmask
 
 from uio_workloop.qnx import (
     Channel,
@@ -37,31 +37,31 @@ def told() -> list[object]:
 
 
 @pytest.mark.qnx(74)
-def test_a_firing_for_a_closed_channel_is_a_failed_delivery_and_masks(attached, soft):
+def test_a_firing_for_a_closed_channel_is_a_failed_delivery_and_masks(rig, attached):
     with Channel() as channel:
-        id = attached.event(soft, SigevPulse(channel))  # noqa: A001
-    fire(soft)
+        id = attached.event(rig.provider, SigevPulse(channel))  # noqa: A001
+    fire(rig)
     info = interrupt_info(id)
     assert (info.delivered, info.failed, info.booked) == (0, 1, 1)
 
 
 @pytest.mark.qnx(75)
-def test_a_pulse_that_must_not_queue_is_dropped_when_nobody_receives_and_the_mask_stays(attached, soft):
+def test_a_pulse_that_must_not_queue_is_dropped_when_nobody_receives_and_the_mask_stays(rig, attached):
     with Channel() as channel:
-        id = attached.event(soft, SigevPulse(channel, noqueue=True))  # noqa: A001
-        fire(soft)
+        id = attached.event(rig.provider, SigevPulse(channel, noqueue=True))  # noqa: A001
+        fire(rig)
         with pytest.raises(TimeoutError):
             channel.receive_pulse(0)
-    assert (interrupt_mask_count(soft), interrupt_info(id).failed) == (1, 1)
+    assert (interrupt_mask_count(rig.provider), interrupt_info(id).failed) == (1, 1)
 
 
 @pytest.mark.qnx(77)
-def test_a_signal_for_a_thread_is_pending_for_the_one_that_attached_alone(attached, soft):
+def test_a_signal_for_a_thread_is_pending_for_the_one_that_attached_alone(rig, attached):
     number = signal.SIGRTMIN + 1
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [number])
     try:
-        attached.event(soft, SigevSignalThread(number))
-        fire(soft)
+        attached.event(rig.provider, SigevSignalThread(number))
+        fire(rig)
         assert in_thread(signal.sigtimedwait, [number], 0) is None
         assert signal.sigtimedwait([number], DEADLINE_S).si_signo == number
     finally:
@@ -70,13 +70,13 @@ def test_a_signal_for_a_thread_is_pending_for_the_one_that_attached_alone(attach
 
 @pytest.mark.qnx(78)
 @pytest.mark.parametrize(("number", "pending"), [(signal.SIGUSR1, 1), (signal.SIGRTMIN + 1, 3)])
-def test_real_time_signals_queue_and_others_merge(attached, soft, number, pending):
+def test_real_time_signals_queue_and_others_merge(rig, attached, number, pending):
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [number])  # first: the hidden thread inherits it
     try:
-        id = attached.event(soft, SigevSignal(number))  # noqa: A001
+        id = attached.event(rig.provider, SigevSignal(number))  # noqa: A001
         for _ in range(3):
-            fire(soft)
-            interrupt_unmask(soft, id)
+            fire(rig)
+            unmask(rig, id)
         found = 0
         while signal.sigtimedwait([number], 0) is not None:
             found += 1
@@ -86,35 +86,35 @@ def test_real_time_signals_queue_and_others_merge(attached, soft, number, pendin
 
 
 @pytest.mark.qnx(79)
-def test_a_semaphore_is_posted_once_for_every_firing(attached, soft):
+def test_a_semaphore_is_posted_once_for_every_firing(rig, attached):
     semaphore = threading.Semaphore(0)
-    id = attached.event(soft, SigevSem(semaphore))  # noqa: A001
+    id = attached.event(rig.provider, SigevSem(semaphore))  # noqa: A001
     for _ in range(5):
-        fire(soft)
-        interrupt_unmask(soft, id)
+        fire(rig)
+        unmask(rig, id)
     assert [semaphore.acquire(blocking=False) for _ in range(6)] == [True] * 5 + [False]
 
 
 @pytest.mark.qnx(80)
-def test_a_word_of_memory_wraps_at_32_bits(attached, soft):
+def test_a_word_of_memory_wraps_at_32_bits(rig, attached):
     memory = memoryview(bytearray(b"\xff" * 4)).cast("I")
-    attached.event(soft, SigevMemory(memory, 1, MemOp.ADD))
-    fire(soft)
+    attached.event(rig.provider, SigevMemory(memory, 1, MemOp.ADD))
+    fire(rig)
     assert memory[0] == 0
 
 
 @pytest.mark.qnx(81)
-def test_every_firing_has_a_thread_of_its_own(attached, soft):
+def test_every_firing_has_a_thread_of_its_own(rig, attached):
     threads, both = [], threading.Barrier(3)
 
     def function(value):
         threads.append((value, threading.current_thread()))
         both.wait(DEADLINE_S)
 
-    id = attached.event(soft, SigevThread(function, 8))  # noqa: A001
-    fire(soft)
-    interrupt_unmask(soft, id)
-    fire(soft)
+    id = attached.event(rig.provider, SigevThread(function, 8))  # noqa: A001
+    fire(rig)
+    unmask(rig, id)
+    fire(rig)
     both.wait(DEADLINE_S)
     for _, thread in threads:
         thread.join(DEADLINE_S)
@@ -123,17 +123,17 @@ def test_every_firing_has_a_thread_of_its_own(attached, soft):
 
 
 @pytest.mark.qnx(82)
-def test_an_event_that_raises_stops_nobody_else(attached, soft, told, caplog):
+def test_an_event_that_raises_stops_nobody_else(rig, attached, told, caplog):
     def fail() -> None:
         raise ValueError("broken")
 
-    attached.event(soft, Note(told, "behind"))
-    broken = attached.event(soft, Note([], "broken", fail))
-    attached.event(soft, Note(told, "in front"))
+    attached.event(rig.provider, Note(told, "behind"))
+    broken = attached.event(rig.provider, Note([], "broken", fail))
+    attached.event(rig.provider, Note(told, "in front"))
     for _ in range(2):
-        fire(soft)
+        fire(rig)
         for each in attached.ids:
-            interrupt_unmask(soft, each)
+            unmask(rig, each)
     assert told == ["in front", "behind"] * 2
     assert interrupt_info(broken).failed == 2
     assert [record.exc_info[0] for record in caplog.records] == [ValueError]
@@ -143,17 +143,18 @@ def test_an_event_that_raises_stops_nobody_else(attached, soft, told, caplog):
 
 
 @pytest.mark.qnx(83)
-def test_a_handler_masks_nothing_and_the_next_interrupt_comes_without_an_unmask(attached, soft, told):
-    id = attached.handler(soft, lambda area, own: told.append((area, own)), "area")  # noqa: A001
+def test_a_handler_masks_nothing_and_the_next_interrupt_comes_without_an_unmask(rig, attached, told):
+    handler = rig.acknowledging(lambda area, own: told.append((area, own)))
+    id = attached.handler(rig.provider, handler, "area")  # noqa: A001
     for _ in range(3):
-        fire(soft)
+        fire(rig)
     assert told == [("area", id)] * 3
-    assert interrupt_mask_count(soft) == 0
-    assert not soft.masked
+    assert interrupt_mask_count(rig.provider) == 0
+    assert rig.seems_open()
 
 
 @pytest.mark.qnx(84)
-def test_a_handler_can_swallow_interrupts_and_tell_of_every_hundredth(attached, soft):
+def test_a_handler_can_swallow_interrupts_and_tell_of_every_hundredth(rig, attached):
     calls = []
 
     def handler(area, id):  # noqa: A002
@@ -161,50 +162,52 @@ def test_a_handler_can_swallow_interrupts_and_tell_of_every_hundredth(attached, 
         return SigevPulse(channel) if len(calls) % 100 == 0 else None
 
     with Channel() as channel:
-        id = attached.handler(soft, handler)  # noqa: A001
+        id = attached.handler(rig.provider, rig.acknowledging(handler))  # noqa: A001
         for _ in range(100):
-            fire(soft)
+            fire(rig)
         assert (interrupt_info(id).fired, interrupt_info(id).delivered) == (100, 1)
         assert channel.receive_pulse(0).code == 0
 
 
-def test_a_handler_can_tell_of_several_events(attached, soft, told):
-    attached.handler(soft, lambda area, _: [Note(told, 1), Note(told, 2)])
-    fire(soft)
+def test_a_handler_can_tell_of_several_events(rig, attached, told):
+    attached.handler(rig.provider, rig.acknowledging(lambda area, _: [Note(told, 1), Note(told, 2)]))
+    fire(rig)
     assert told == [1, 2]
 
 
 @pytest.mark.qnx(85)
-def test_a_handler_that_masks_leaves_the_line_masked(attached, soft, told):
+def test_a_handler_that_masks_leaves_the_line_masked(rig, attached, told):
     def handler(area, id):  # noqa: A002
-        told.append(interrupt_mask(soft, id))
+        told.append(interrupt_mask(rig.provider, id))
 
-    id = attached.handler(soft, handler)  # noqa: A001
-    fire(soft)
-    fire(soft)
+    id = attached.handler(rig.provider, rig.acknowledging(handler))  # noqa: A001
+    fire(rig)
+    fire(rig)
     assert told == [1]
-    assert soft.masked
-    assert interrupt_unmask(soft, id) == 0
+    assert rig.seems_masked()
+    with delivery(rig):
+        assert interrupt_unmask(rig.provider, id) == 0
+    assert told == [1, 1]
 
 
 @pytest.mark.qnx(86)
-def test_handlers_and_events_are_served_in_the_order_of_the_list(attached, soft, told):
-    attached.event(soft, Note(told, "event"))
-    attached.handler(soft, lambda area, _: told.append("handler"))
-    attached.handler(soft, lambda area, _: told.append("last"), flags=TRACKED | IntrFlags.END)
-    fire(soft)
+def test_handlers_and_events_are_served_in_the_order_of_the_list(rig, attached, told):
+    attached.event(rig.provider, Note(told, "event"))
+    attached.handler(rig.provider, lambda area, _: told.append("handler"))
+    attached.handler(rig.provider, lambda area, _: told.append("last"), flags=TRACKED | IntrFlags.END)
+    fire(rig)
     assert told == ["handler", "event", "last"]
-    assert interrupt_mask_count(soft) == 1
+    assert interrupt_mask_count(rig.provider) == 1
 
 
-def test_a_handler_that_raises_has_failed_and_the_line_goes_on(attached, soft, told):
+def test_a_handler_that_raises_has_failed_and_the_line_goes_on(rig, attached, told):
     def handler(area, id):  # noqa: A002
         told.append("called")
         raise ValueError("broken")
 
-    id = attached.handler(soft, handler)  # noqa: A001
+    id = attached.handler(rig.provider, rig.acknowledging(handler))  # noqa: A001
     for _ in range(20):  # more often than an event source may fail in a row
-        fire(soft)
+        fire(rig)
     assert len(told) == 20
     assert interrupt_info(id).failed == 20
 

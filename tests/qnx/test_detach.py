@@ -8,7 +8,7 @@ import threading
 
 import pytest
 from helpers import DEADLINE_S
-from qnx_rig import DEADLINE_NS, TRACKED, Note, exists, fire, settle
+from qnx_rig import DEADLINE_NS, TRACKED, Note, delivery, exists, fire, settle, unmask
 
 from uio_workloop.qnx import (
     Channel,
@@ -34,74 +34,73 @@ def told() -> list[object]:
 
 
 @pytest.mark.qnx(43)
-def test_detaching_gives_back_the_masks_that_are_booked(attached, soft, told):
-    attached.event(soft, Note(told, "other"))
-    masking = attached.event(soft, SigevNone())
+def test_detaching_gives_back_the_masks_that_are_booked(rig, attached, told):
+    attached.event(rig.provider, Note(told, "other"))
+    masking = attached.event(rig.provider, SigevNone())
     for _ in range(3):
-        interrupt_mask(soft, masking)
+        interrupt_mask(rig.provider, masking)
     interrupt_detach(masking)
-    assert interrupt_mask_count(soft) == 0
-    fire(soft)
+    assert interrupt_mask_count(rig.provider) == 0
+    fire(rig)
     assert told == ["other"]
 
 
 @pytest.mark.qnx(44)
-def test_masks_that_are_not_tracked_stay_until_somebody_releases_them(attached, soft, told):
-    attached.event(soft, Note(told, "other"))
-    masking = attached.event(soft, SigevNone(), UNTRACKED)
+def test_masks_that_are_not_tracked_stay_until_somebody_releases_them(rig, attached, told):
+    attached.event(rig.provider, Note(told, "other"))
+    masking = attached.event(rig.provider, SigevNone(), UNTRACKED)
     for _ in range(3):
-        interrupt_mask(soft, masking)
+        interrupt_mask(rig.provider, masking)
     interrupt_detach(masking)
-    fire(soft)
+    fire(rig)
     assert told == []
-    assert [interrupt_unmask(soft, -1) for _ in range(3)] == [2, 1, 0]
-    settle()
+    with delivery(rig):
+        assert [interrupt_unmask(rig.provider, -1) for _ in range(3)] == [2, 1, 0]
     assert told == ["other"]
 
 
 @pytest.mark.qnx(45)
-def test_the_last_one_that_detaches_masks_the_line_and_ends_the_thread(attached, soft, told):
-    interrupt_detach(attached.event(soft, Note(told, "fired")))
-    soft.cause()
-    assert soft.masked
+def test_the_last_one_that_detaches_masks_the_line_and_ends_the_thread(rig, attached, told):
+    interrupt_detach(attached.event(rig.provider, Note(told, "fired")))
+    rig.cause()
+    assert rig.seems_masked()
     assert dispatching.current() is None
     assert told == []
 
 
 @pytest.mark.qnx(46)
-def test_masks_nobody_released_are_forgotten_with_the_last_attachment(attached, soft):
-    id = attached.event(soft, SigevNone(), UNTRACKED)  # noqa: A001
-    interrupt_mask(soft, id)
+def test_masks_nobody_released_are_forgotten_with_the_last_attachment(rig, attached):
+    id = attached.event(rig.provider, SigevNone(), UNTRACKED)  # noqa: A001
+    interrupt_mask(rig.provider, id)
     interrupt_detach(id)
-    attached.event(soft, SigevNone())
-    assert interrupt_mask_count(soft) == 0
-    assert not soft.masked
+    attached.event(rig.provider, SigevNone())
+    assert interrupt_mask_count(rig.provider) == 0
+    assert rig.seems_open()
 
 
 @pytest.mark.qnx(47)
-def test_once_detach_has_returned_nothing_is_delivered(attached, soft, told):
-    attached.event(soft, SigevNone(), TRACKED | IntrFlags.PROCESS)
+def test_once_detach_has_returned_nothing_is_delivered(rig, attached, told):
+    keeper = attached.event(rig.provider, SigevNone())
     for _ in range(50):
-        id = attached.event(soft, Note(told, "fired"))  # noqa: A001
-        soft.cause()
-        interrupt_detach(id)
-        told.clear()
-        settle()
+        with delivery(rig):  # before the attachment goes, or after it
+            id = attached.event(rig.provider, Note(told, "fired"))  # noqa: A001
+            rig.cause()
+            interrupt_detach(id)
+            told.clear()
         assert told == []
-        if interrupt_mask_count(soft):
-            interrupt_unmask(soft, attached.ids[0])
+        assert unmask(rig, keeper) == 0
 
 
 @pytest.mark.qnx(48)
-def test_a_pulse_that_is_queued_stays_and_its_id_is_unknown(attached, soft):
+def test_a_pulse_that_is_queued_stays_and_its_id_is_unknown(rig, attached):
     with Channel() as channel:
-        attached.event(soft, SigevNone())
-        id = attached.event(soft, SigevPulse(channel, code=9))  # noqa: A001
-        fire(soft)
+        attached.event(rig.provider, SigevNone())
+        id = attached.event(rig.provider, SigevPulse(channel, code=9))  # noqa: A001
+        fire(rig)
         interrupt_detach(id)
         assert channel.receive_pulse(0).code == 9
         with pytest.raises(ProcessLookupError):
-            interrupt_unmask(soft, id)
+            interrupt_unmask(rig.provider, id)
 
 
 class Waiter:
@@ -130,21 +129,21 @@ class Waiter:
 
 
 @pytest.mark.qnx(49)
-def test_detaching_what_a_thread_waits_for_ends_its_wait_with_esrch(attached, soft):
-    attached.event(soft, SigevNone())
-    waiter = Waiter([soft])
+def test_detaching_what_a_thread_waits_for_ends_its_wait_with_esrch(rig, attached):
+    attached.event(rig.provider, SigevNone())
+    waiter = Waiter([rig.provider])
     await_wait(waiter)
     interrupt_detach(waiter.ids[0])
     assert waiter.result() == errno.ESRCH
 
 
 @pytest.mark.qnx(50)
-def test_a_wait_goes_on_for_the_attachment_that_is_left(attached, soft):
-    attached.event(soft, SigevNone())
-    waiter = Waiter([soft, soft])
+def test_a_wait_goes_on_for_the_attachment_that_is_left(rig, attached):
+    attached.event(rig.provider, SigevNone())
+    waiter = Waiter([rig.provider, rig.provider])
     await_wait(waiter)
     interrupt_detach(waiter.ids[0])
-    fire(soft)
+    fire(rig)
     assert waiter.result() == (waiter.ids[1],)
     settle()
 
@@ -157,41 +156,42 @@ def await_wait(waiter: Waiter) -> None:
 
 
 @pytest.mark.qnx(51)
-def test_a_handler_can_detach_itself_and_others_of_the_same_firing(attached, soft, told):
-    later = attached.event(soft, Note(told, "later"))
+def test_a_handler_can_detach_itself_and_others_of_the_same_firing(rig, attached, told):
+    later = attached.event(rig.provider, Note(told, "later"))
 
     def handler(area, id):  # noqa: A002
         interrupt_detach(later)
         interrupt_detach(id)
         told.append("handler")
 
-    attached.event(soft, Note(told, "last"), TRACKED | IntrFlags.END)
-    attached.handler(soft, handler)
-    fire(soft)
+    attached.event(rig.provider, Note(told, "last"), TRACKED | IntrFlags.END)
+    attached.handler(rig.provider, handler)
+    fire(rig)
     assert told == ["handler", "last"]
     assert not exists(later)
 
 
 @pytest.mark.qnx(51)
-def test_a_handler_that_detaches_the_last_attachment_does_not_deadlock(attached, soft, told):
+def test_a_handler_that_detaches_the_last_attachment_does_not_deadlock(rig, attached, told):
     done = threading.Event()
     loops = []
 
     def handler(area, id):  # noqa: A002
         loops.append(dispatching.current().loop)
+        rig.acknowledge()
         interrupt_detach(id)
         done.set()
 
-    attached.handler(soft, handler)
-    soft.cause()
+    attached.handler(rig.provider, handler)
+    rig.cause()
     assert done.wait(DEADLINE_S)
     loops[0].thread.join(DEADLINE_S)
-    assert soft.masked
+    assert rig.seems_masked()
 
 
 @pytest.mark.qnx(52)
-def test_detaching_twice_is_einval(attached, soft):
-    id = attached.event(soft, SigevNone())  # noqa: A001
+def test_detaching_twice_is_einval(rig, attached):
+    id = attached.event(rig.provider, SigevNone())  # noqa: A001
     interrupt_detach(id)
     with pytest.raises(OSError, match="no attachment") as refused:
         interrupt_detach(id)

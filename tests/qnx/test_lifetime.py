@@ -12,7 +12,7 @@ import threading
 
 import pytest
 from helpers import DEADLINE_S
-from qnx_rig import DEADLINE_NS, TRACKED, Note, exists, fire, in_thread, settle
+from qnx_rig import DEADLINE_NS, TRACKED, Note, exists, fire, in_thread, settle, unmask
 
 from uio_workloop import SoftwareInterrupt
 from uio_workloop.qnx import (
@@ -53,92 +53,92 @@ def told() -> list[object]:
 
 
 @pytest.mark.qnx(53)
-def test_an_attachment_ends_with_its_thread_and_gives_its_masks_back(attached, soft, told):
-    attached.event(soft, Note(told, "other"))
+def test_an_attachment_ends_with_its_thread_and_gives_its_masks_back(rig, attached, told):
+    attached.event(rig.provider, Note(told, "other"))
 
     def attach_and_mask() -> int:
-        id = interrupt_attach_event(soft, SigevIntr())  # noqa: A001
+        id = interrupt_attach_event(rig.provider, SigevIntr())  # noqa: A001
         for _ in range(3):
-            interrupt_mask(soft, id)
+            interrupt_mask(rig.provider, id)
         return id
 
     gone = in_thread(attach_and_mask)
     settle()
     assert not exists(gone)
-    assert interrupt_mask_count(soft) == 0
-    fire(soft)
+    assert interrupt_mask_count(rig.provider) == 0
+    fire(rig)
     assert told == ["other"]
 
 
 @pytest.mark.qnx(54)
 @pytest.mark.parametrize("kind", ["pulse", "signal", "signal code"])
-def test_an_event_for_the_process_outlives_the_thread(attached, soft, kind):
+def test_an_event_for_the_process_outlives_the_thread(rig, attached, kind):
     with Channel() as channel:
         event = {
             "pulse": SigevPulse(channel),
             "signal": SigevSignal(signal.SIGRTMIN),
             "signal code": SigevSignalCode(signal.SIGRTMIN),
         }[kind]
-        id = in_thread(attached.event, soft, event)  # noqa: A001
+        id = in_thread(attached.event, rig.provider, event)  # noqa: A001
         settle()
         assert exists(id)
 
 
 @pytest.mark.qnx(55)
 @pytest.mark.parametrize("kind", OF_THE_THREAD)
-def test_any_other_event_ends_with_the_thread(attached, soft, kind):
-    attached.event(soft, SigevNone())
-    gone = in_thread(interrupt_attach_event, soft, OF_THE_THREAD[kind])
+def test_any_other_event_ends_with_the_thread(rig, attached, kind):
+    attached.event(rig.provider, SigevNone())
+    gone = in_thread(interrupt_attach_event, rig.provider, OF_THE_THREAD[kind])
     settle()
     assert not exists(gone)
 
 
-def test_the_last_attachment_of_the_process_can_end_with_its_thread(soft):
+def test_the_last_attachment_of_the_process_can_end_with_its_thread(rig):
     def attach_and_die() -> threading.Thread:
-        interrupt_attach_event(soft, SigevIntr())
+        interrupt_attach_event(rig.provider, SigevIntr())
         return dispatching.current().loop.thread
 
     in_thread(attach_and_die).join(DEADLINE_S)
     assert dispatching.current() is None
-    assert soft.masked
+    assert rig.seems_masked()
 
 
 @pytest.mark.qnx(56)
-def test_an_intr_event_for_the_process_fails_once_its_thread_has_ended_and_can_be_detached(attached, soft):
-    id = in_thread(attached.event, soft, SigevIntr(), TRACKED | IntrFlags.PROCESS)  # noqa: A001
-    fire(soft)
+def test_an_intr_event_for_the_process_fails_once_its_thread_has_ended_and_can_be_detached(rig, attached):
+    id = in_thread(attached.event, rig.provider, SigevIntr(), TRACKED | IntrFlags.PROCESS)  # noqa: A001
+    fire(rig)
     info = interrupt_info(id)
     assert (info.booked, info.delivered, info.failed) == (1, 0, 1)
     interrupt_detach(id)
 
 
 @pytest.mark.qnx(57)
-def test_a_thread_that_dies_with_the_line_masked_by_its_delivery_opens_it_for_the_others(attached, soft, told):
-    other = attached.event(soft, Note(told, "other"))
+def test_a_thread_that_dies_with_the_line_masked_by_its_delivery_opens_it_for_the_others(rig, attached, told):
+    other = attached.event(rig.provider, Note(told, "other"))
 
     def attach_wait_and_die() -> None:
-        ready.put(interrupt_attach_event(soft, SigevIntr()))
+        ready.put(interrupt_attach_event(rig.provider, SigevIntr()))
         interrupt_wait(timeout_ns=DEADLINE_NS)
 
     ready: queue.Queue[int] = queue.Queue()
     thread = threading.Thread(target=attach_wait_and_die)
     thread.start()
     ready.get(timeout=DEADLINE_S)
-    fire(soft)
+    fire(rig)
     thread.join(DEADLINE_S)
     settle()
-    assert interrupt_unmask(soft, other) == 0
+    assert unmask(rig, other) == 0
     for _ in range(3):
-        fire(soft)
-        interrupt_unmask(soft, other)
+        fire(rig)
+        unmask(rig, other)
     assert told == ["other"] * 4
 
 
 @pytest.mark.qnx(53)
-def test_a_thread_that_is_still_referred_to_has_ended_all_the_same(attached, soft):
-    attached.event(soft, SigevNone())
+def test_a_thread_that_is_still_referred_to_has_ended_all_the_same(rig, attached):
+    attached.event(rig.provider, SigevNone())
     ids = []
-    thread = threading.Thread(target=lambda: ids.append(interrupt_attach_event(soft, SigevIntr())))
+    thread = threading.Thread(target=lambda: ids.append(interrupt_attach_event(rig.provider, SigevIntr())))
     thread.start()
     thread.join(DEADLINE_S)
     settle()

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 from helpers import DEADLINE_S, LoggedInterrupt
-from qnx_rig import DEADLINE_NS, TRACKED, Note, fire, settle
+from qnx_rig import DEADLINE_NS, TRACKED, Note, delivery, fire, settle, unmask
 
 from uio_workloop import SoftwareInterrupt, Trigger
 from uio_workloop.qnx import (
@@ -42,76 +42,77 @@ def refused(call, *arguments):
 
 
 @pytest.mark.qnx(15)
-def test_the_line_is_masked_before_the_receiver_is_told(attached, soft, told):
-    attached.event(soft, Note(told, "fired", lambda: told.append(soft.masked)))
-    fire(soft)
+def test_the_line_is_masked_before_the_receiver_is_told(rig, attached, told):
+    attached.event(rig.provider, Note(told, "fired", lambda: told.append(rig.seems_masked())))
+    fire(rig)
     assert told == ["fired", True]
-    assert interrupt_mask_count(soft) == 1
+    assert interrupt_mask_count(rig.provider) == 1
 
 
 @pytest.mark.qnx(16, 17)
-def test_interrupts_of_a_masked_line_arrive_as_one_after_the_unmask(attached, soft, told):
-    attached.event(soft, Note(told, "fired"))
-    fire(soft)
+def test_interrupts_of_a_masked_line_arrive_as_one_after_the_unmask(rig, attached, told):
+    attached.event(rig.provider, Note(told, "fired"))
+    fire(rig)
+    rig.acknowledge()
     for _ in range(5):
-        fire(soft)
+        fire(rig)
     assert told == ["fired"]
-    assert interrupt_unmask(soft, attached.ids[0]) == 0
-    settle()
+    with delivery(rig):
+        assert interrupt_unmask(rig.provider, attached.ids[0]) == 0
     assert told == ["fired", "fired"]
-    assert interrupt_mask_count(soft) == 1
+    assert interrupt_mask_count(rig.provider) == 1
 
 
 @pytest.mark.qnx(19)
-def test_with_two_attachments_the_line_opens_when_both_have_unmasked(attached, soft, told):
-    ids = [attached.event(soft, Note(told, name)) for name in "AB"]
-    fire(soft)
-    assert interrupt_mask_count(soft) == 2
-    assert interrupt_unmask(soft, ids[0]) == 1
-    fire(soft)
+def test_with_two_attachments_the_line_opens_when_both_have_unmasked(rig, attached, told):
+    ids = [attached.event(rig.provider, Note(told, name)) for name in "AB"]
+    fire(rig)
+    assert interrupt_mask_count(rig.provider) == 2
+    assert unmask(rig, ids[0]) == 1
+    fire(rig)
     assert sorted(told) == ["A", "B"]
-    assert interrupt_unmask(soft, ids[1]) == 0
-    settle()
+    with delivery(rig):
+        assert interrupt_unmask(rig.provider, ids[1]) == 0
     assert sorted(told) == ["A", "A", "B", "B"]
 
 
 @pytest.mark.qnx(20)
-def test_the_line_is_never_open_between_two_deliveries_of_one_firing(attached, soft):
+def test_the_line_is_never_open_between_two_deliveries_of_one_firing(rig, attached):
     masked = []
     ids = []
 
     class Watching(SigevNone):
         def deliver(self, thread, id):  # noqa: A002
-            masked.append(soft.masked)
+            masked.append(rig.seems_masked())
             return True
 
     unmasked = threading.Semaphore(0)
     with Channel() as channel:
-        ids.append(attached.event(soft, Watching()))
-        ids.append(attached.event(soft, SigevPulse(channel)))  # in front
+        ids.append(attached.event(rig.provider, Watching()))
+        ids.append(attached.event(rig.provider, SigevPulse(channel)))  # in front
 
         def unmask_at_once():
             for _ in range(200):
                 channel.receive_pulse(DEADLINE_NS)
-                interrupt_unmask(soft, ids[1])
+                unmask(rig, ids[1])
                 unmasked.release()
 
         thread = threading.Thread(target=unmask_at_once)
         thread.start()
         for _ in range(200):
-            fire(soft)
-            interrupt_unmask(soft, ids[0])
+            fire(rig)
+            unmask(rig, ids[0])
             assert unmasked.acquire(timeout=DEADLINE_S)
         thread.join(DEADLINE_S)
     assert masked == [True] * 200
 
 
 @pytest.mark.qnx(21)
-def test_of_a_none_event_nobody_is_told_and_the_line_is_masked_all_the_same(attached, soft):
-    attached.event(soft, SigevNone())
-    fire(soft)
-    assert interrupt_mask_count(soft) == 1
-    assert soft.masked
+def test_of_a_none_event_nobody_is_told_and_the_line_is_masked_all_the_same(rig, attached):
+    attached.event(rig.provider, SigevNone())
+    fire(rig)
+    assert interrupt_mask_count(rig.provider) == 1
+    assert rig.seems_masked()
 
 
 @pytest.mark.parametrize("trigger", list(Trigger))
@@ -125,6 +126,21 @@ def test_a_line_that_masks_itself_or_not_is_masked_once_and_opened_by_the_last_u
             interrupt_unmask(line, each)
         assert line.log == ["mask", "unmask"]
         attached.detach_all()
+
+
+@pytest.mark.qnx(18)
+def test_a_device_that_was_not_quieted_fires_again_at_once_and_one_that_was_does_not(level_rig, attached, told):
+    id = attached.event(level_rig.provider, Note(told, "fired"))  # noqa: A001
+    before = level_rig.accepted()
+    fire(level_rig)
+    level_rig.reassert()
+    with delivery(level_rig):
+        assert interrupt_unmask(level_rig.provider, id) == 0
+    assert told == ["fired"] * 2
+    assert unmask(level_rig, id) == 0
+    fire(level_rig)
+    assert told == ["fired"] * 3
+    assert before is None or level_rig.accepted() == before + 3
 
 
 class Asserted(SoftwareInterrupt):
@@ -173,65 +189,66 @@ def test_masks_nest_and_the_line_changes_twice(attached):
 
 
 @pytest.mark.qnx(26)
-def test_a_mask_beside_that_of_the_delivery_keeps_the_line_masked(attached, soft):
-    id = attached.event(soft, SigevNone())  # noqa: A001
-    fire(soft)
-    assert interrupt_mask(soft, id) == 2
-    assert interrupt_unmask(soft, id) == 1
-    assert soft.masked
+def test_a_mask_beside_that_of_the_delivery_keeps_the_line_masked(rig, attached):
+    id = attached.event(rig.provider, SigevNone())  # noqa: A001
+    fire(rig)
+    assert interrupt_mask(rig.provider, id) == 2
+    assert interrupt_unmask(rig.provider, id) == 1
+    assert rig.seems_masked()
 
 
 @pytest.mark.qnx(27)
-def test_one_unmask_too_many_is_eagain_and_changes_nothing(attached, soft):
-    id = attached.event(soft, SigevNone())  # noqa: A001
-    assert refused(interrupt_unmask, soft, id) == errno.EAGAIN
-    interrupt_mask(soft, NOBODY)
-    assert refused(interrupt_unmask, soft, id) == errno.EAGAIN
-    assert interrupt_mask_count(soft) == 1
+def test_one_unmask_too_many_is_eagain_and_changes_nothing(rig, attached):
+    id = attached.event(rig.provider, SigevNone())  # noqa: A001
+    assert refused(interrupt_unmask, rig.provider, id) == errno.EAGAIN
+    interrupt_mask(rig.provider, NOBODY)
+    assert refused(interrupt_unmask, rig.provider, id) == errno.EAGAIN
+    assert interrupt_mask_count(rig.provider) == 1
 
 
 @pytest.mark.qnx(28)
-def test_an_id_that_there_is_not_is_esrch_and_to_detach_einval(attached, soft):
-    attached.event(soft, SigevNone())
-    gone = attached.event(soft, SigevNone())
+def test_an_id_that_there_is_not_is_esrch_and_to_detach_einval(rig, attached):
+    attached.event(rig.provider, SigevNone())
+    gone = attached.event(rig.provider, SigevNone())
     interrupt_detach(gone)
     for id in (gone, 1_000_000, 0, -2):  # noqa: A001
-        assert refused(interrupt_mask, soft, id) == errno.ESRCH
-        assert refused(interrupt_unmask, soft, id) == errno.ESRCH
+        assert refused(interrupt_mask, rig.provider, id) == errno.ESRCH
+        assert refused(interrupt_unmask, rig.provider, id) == errno.ESRCH
         assert refused(interrupt_detach, id) == errno.EINVAL
 
 
 @pytest.mark.qnx(29)
-def test_an_unmask_by_one_id_leaves_what_is_booked_to_another(attached, soft):
-    a, b = attached.event(soft, SigevNone()), attached.event(soft, SigevNone())
-    fire(soft)
-    interrupt_unmask(soft, b)
-    assert (interrupt_mask_count(soft, a), interrupt_mask_count(soft, b)) == (1, 0)
+def test_an_unmask_by_one_id_leaves_what_is_booked_to_another(rig, attached):
+    a, b = attached.event(rig.provider, SigevNone()), attached.event(rig.provider, SigevNone())
+    fire(rig)
+    unmask(rig, b)
+    assert (interrupt_mask_count(rig.provider, a), interrupt_mask_count(rig.provider, b)) == (1, 0)
 
 
 @pytest.mark.qnx(30)
-def test_what_is_booked_to_an_id_cannot_be_released_by_nobody(attached, soft):
-    attached.event(soft, SigevNone())
-    fire(soft)
-    assert refused(interrupt_unmask, soft, NOBODY) == errno.EAGAIN
-    assert interrupt_mask_count(soft) == 1
+def test_what_is_booked_to_an_id_cannot_be_released_by_nobody(rig, attached):
+    attached.event(rig.provider, SigevNone())
+    fire(rig)
+    assert refused(interrupt_unmask, rig.provider, NOBODY) == errno.EAGAIN
+    assert interrupt_mask_count(rig.provider) == 1
 
 
 @pytest.mark.qnx(31)
 @pytest.mark.parametrize("by_id", [True, False])
-def test_a_delivery_that_is_not_tracked_is_released_by_its_id_or_by_nobody(attached, soft, by_id):
-    id = attached.event(soft, SigevNone(), UNTRACKED)  # noqa: A001
-    fire(soft)
-    assert interrupt_unmask(soft, id if by_id else NOBODY) == 0
-    assert not soft.masked
+def test_a_delivery_that_is_not_tracked_is_released_by_its_id_or_by_nobody(rig, attached, by_id):
+    id = attached.event(rig.provider, SigevNone(), UNTRACKED)  # noqa: A001
+    fire(rig)
+    assert unmask(rig, id if by_id else NOBODY) == 0
+    assert rig.seems_open()
 
 
 @pytest.mark.qnx(32)
-def test_any_thread_of_the_process_may_mask_and_unmask_by_an_id(attached, soft):
-    id = attached.event(soft, SigevNone())  # noqa: A001
+def test_any_thread_of_the_process_may_mask_and_unmask_by_an_id(rig, attached):
+    id = attached.event(rig.provider, SigevNone())  # noqa: A001
     results = []
     thread = threading.Thread(
-        target=lambda: results.extend([interrupt_mask(soft, id), interrupt_unmask(soft, id)]), daemon=True
+        target=lambda: results.extend([interrupt_mask(rig.provider, id), interrupt_unmask(rig.provider, id)]),
+        daemon=True,
     )
     thread.start()
     thread.join(DEADLINE_S)
@@ -239,8 +256,8 @@ def test_any_thread_of_the_process_may_mask_and_unmask_by_an_id(attached, soft):
 
 
 @pytest.mark.qnx(33)
-def test_the_interrupt_and_the_id_have_to_belong_together(attached, soft):
-    id = attached.event(soft, SigevNone())  # noqa: A001
+def test_the_interrupt_and_the_id_have_to_belong_together(rig, attached):
+    id = attached.event(rig.provider, SigevNone())  # noqa: A001
     with SoftwareInterrupt() as other:
         assert refused(interrupt_mask, other, NOBODY) == errno.EINVAL
         attached.event(other, SigevNone())
@@ -251,8 +268,8 @@ def test_the_interrupt_and_the_id_have_to_belong_together(attached, soft):
 
 
 @pytest.mark.qnx(34)
-def test_balanced_masks_of_many_threads_end_at_0_with_the_line_open(attached, soft, threads_take_turns_often):
-    id = attached.event(soft, SigevNone())  # noqa: A001
+def test_balanced_masks_of_many_threads_end_at_0_with_the_line_open(rig, attached, threads_take_turns_often):
+    id = attached.event(rig.provider, SigevNone())  # noqa: A001
     seen = []
 
     def mask_and_unmask(seed: int) -> None:
@@ -261,19 +278,19 @@ def test_balanced_masks_of_many_threads_end_at_0_with_the_line_open(attached, so
         for _ in range(50):
             if held and dice.random() < 0.5:
                 held -= 1
-                seen.append(interrupt_unmask(soft, id))
+                seen.append(interrupt_unmask(rig.provider, id))
             else:
                 held += 1
-                seen.append(interrupt_mask(soft, id))
-        seen.extend([interrupt_unmask(soft, id) for _ in range(held)])
+                seen.append(interrupt_mask(rig.provider, id))
+        seen.extend([interrupt_unmask(rig.provider, id) for _ in range(held)])
 
     threads = [threading.Thread(target=mask_and_unmask, args=(seed,)) for seed in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(DEADLINE_S)
-    assert interrupt_mask_count(soft) == 0
-    assert not soft.masked
+    assert interrupt_mask_count(rig.provider) == 0
+    assert rig.seems_open()
     assert min(seen) >= 0
 
 
@@ -281,45 +298,45 @@ def test_balanced_masks_of_many_threads_end_at_0_with_the_line_open(attached, so
 
 
 @pytest.mark.qnx(35)
-def test_the_last_that_attached_is_told_first(attached, soft, told):
+def test_the_last_that_attached_is_told_first(rig, attached, told):
     for name in "AB":
-        attached.event(soft, Note(told, name))
-    fire(soft)
+        attached.event(rig.provider, Note(told, name))
+    fire(rig)
     assert told == ["B", "A"]
 
 
 @pytest.mark.qnx(36)
-def test_who_attaches_at_the_end_is_told_last(attached, soft, told):
+def test_who_attaches_at_the_end_is_told_last(rig, attached, told):
     for name, flags in (("A", TRACKED), ("B", TRACKED | IntrFlags.END), ("C", TRACKED)):
-        attached.event(soft, Note(told, name), flags)
-    fire(soft)
+        attached.event(rig.provider, Note(told, name), flags)
+    fire(rig)
     assert told == ["C", "A", "B"]
 
 
 @pytest.mark.qnx(37)
-def test_the_more_urgent_pulse_is_received_first_whatever_the_order_of_the_list(attached, soft):
+def test_the_more_urgent_pulse_is_received_first_whatever_the_order_of_the_list(rig, attached):
     with Channel() as channel:
-        attached.event(soft, SigevPulse(channel, 10, 1))
-        attached.event(soft, SigevPulse(channel, 20, 2), TRACKED | IntrFlags.END)
-        fire(soft)
+        attached.event(rig.provider, SigevPulse(channel, 10, 1))
+        attached.event(rig.provider, SigevPulse(channel, 20, 2), TRACKED | IntrFlags.END)
+        fire(rig)
         assert [channel.receive_pulse(0).code for _ in range(2)] == [2, 1]
 
 
 @pytest.mark.qnx(38)
 @pytest.mark.parametrize("flags", [TRACKED, UNTRACKED])
-def test_attached_without_unmask_nothing_arrives_until_the_first_unmask(attached, soft, told, flags):
-    id = attached.event(soft, Note(told, "fired"), flags | IntrFlags.NO_UNMASK)  # noqa: A001
-    fire(soft)
+def test_attached_without_unmask_nothing_arrives_until_the_first_unmask(rig, attached, told, flags):
+    id = attached.event(rig.provider, Note(told, "fired"), flags | IntrFlags.NO_UNMASK)  # noqa: A001
+    fire(rig)
     assert told == []
-    assert interrupt_unmask(soft, id) == 0
-    settle()
+    with delivery(rig):
+        assert interrupt_unmask(rig.provider, id) == 0
     assert told == ["fired"]
 
 
 @pytest.mark.qnx(39)
-def test_on_a_line_that_is_open_an_attachment_without_unmask_begins_with_a_mask_of_its_own(attached, soft):
-    attached.event(soft, SigevNone())
-    late = attached.event(soft, SigevNone(), TRACKED | IntrFlags.NO_UNMASK)
-    assert interrupt_mask_count(soft) == 1
-    assert interrupt_unmask(soft, late) == 0
-    assert not soft.masked
+def test_on_a_line_that_is_open_an_attachment_without_unmask_begins_with_a_mask_of_its_own(rig, attached):
+    attached.event(rig.provider, SigevNone())
+    late = attached.event(rig.provider, SigevNone(), TRACKED | IntrFlags.NO_UNMASK)
+    assert interrupt_mask_count(rig.provider) == 1
+    assert interrupt_unmask(rig.provider, late) == 0
+    assert rig.seems_open()

@@ -27,21 +27,21 @@ def pending(receiver: SignalReceiver) -> bool:
 
 
 @pytest.mark.qnx(76)
-def test_a_signal_arrives_with_number_code_and_value(attached, soft):
-    attached.event(soft, SigevNone())  # the hidden thread runs before the signal is blocked
+def test_a_signal_arrives_with_number_code_and_value(rig, attached):
+    attached.event(rig.provider, SigevNone())  # the hidden thread runs before the signal is blocked
     with SignalReceiver([NUMBER]) as receiver:
-        attached.event(soft, SigevSignalCode(NUMBER, 2**31 - 1, -100))
+        attached.event(rig.provider, SigevSignalCode(NUMBER, 2**31 - 1, -100))
         assert not pending(receiver)
-        fire(soft)
+        fire(rig)
         assert pending(receiver)
         assert receiver.receive(DEADLINE_NS) == SignalInfo(NUMBER, -100, 2**31 - 1, os.getpid())
 
 
-def test_a_value_can_be_negative_and_a_plain_signal_has_none(attached, soft):
+def test_a_value_can_be_negative_and_a_plain_signal_has_none(rig, attached):
     with SignalReceiver([NUMBER]) as receiver:
-        attached.event(soft, SigevSignal(NUMBER, -(2**31)))
-        attached.event(soft, SigevSignal(NUMBER))
-        fire(soft)
+        attached.event(rig.provider, SigevSignal(NUMBER, -(2**31)))
+        attached.event(rig.provider, SigevSignal(NUMBER))
+        fire(rig)
         assert [(info.code, info.value) for info in (receiver.receive(0), receiver.receive(0))] == [
             (0, 0),
             (-1, -(2**31)),
@@ -49,10 +49,10 @@ def test_a_value_can_be_negative_and_a_plain_signal_has_none(attached, soft):
 
 
 @pytest.mark.qnx(77)
-def test_a_signal_for_a_thread_is_seen_by_a_receiver_in_that_thread_alone(attached, soft):
+def test_a_signal_for_a_thread_is_seen_by_a_receiver_in_that_thread_alone(rig, attached):
     with SignalReceiver([NUMBER]) as receiver:
-        attached.event(soft, SigevSignalThread(NUMBER, 4, -70))
-        fire(soft)
+        attached.event(rig.provider, SigevSignalThread(NUMBER, 4, -70))
+        fire(rig)
         assert not in_thread(pending, receiver)
         assert receiver.receive(0)[:3] == (NUMBER, -70, 4)
 

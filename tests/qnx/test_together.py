@@ -94,12 +94,13 @@ def test_a_thread_serves_two_interrupts_that_arrive_as_they_like_and_loses_none(
     assert counts == {"A": 300, "B": 300}
 
 
-def test_attachments_and_event_sources_of_a_work_loop_go_on_beside_each_other(attached, soft, work_loop, line, seen):
+def test_attachments_and_event_sources_of_a_work_loop_go_on_beside_each_other(rig, attached, work_loop, line, seen):
     source = attach(work_loop, line, seen)
-    id = attached.event(soft, SigevIntr(), IntrFlags.TRK_MSK)  # noqa: A001
+    id = attached.event(rig.provider, SigevIntr(), IntrFlags.TRK_MSK)  # noqa: A001
     for _ in range(20):
         line.cause()
-        soft.cause()
+        rig.cause()
         assert interrupt_wait(WaitFlags.UNMASK, DEADLINE_NS) == (id,)
+        rig.acknowledge()
     seen.wait_for_total(20)
     source.close()

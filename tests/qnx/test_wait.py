@@ -10,7 +10,7 @@ import threading
 
 import pytest
 from helpers import DEADLINE_S, Background
-from qnx_rig import DEADLINE_NS, TRACKED, fire, in_thread, settle
+from qnx_rig import DEADLINE_NS, TRACKED, fire, in_thread, settle, unmask
 
 from uio_workloop import SoftwareInterrupt
 from uio_workloop.qnx import (
@@ -40,18 +40,18 @@ def refused(call, *arguments):
 
 
 @pytest.mark.qnx(61)
-def test_what_fired_before_the_wait_ends_it_at_once_and_only_once(attached, soft):
-    id = attached.event(soft, SigevIntr())  # noqa: A001
-    fire(soft)
+def test_what_fired_before_the_wait_ends_it_at_once_and_only_once(rig, attached):
+    id = attached.event(rig.provider, SigevIntr())  # noqa: A001
+    fire(rig)
     assert interrupt_wait() == (id,)
     assert refused(interrupt_wait, 0, 0) == errno.ETIMEDOUT
 
 
 @pytest.mark.qnx(62)
-def test_two_interrupts_that_fired_before_the_wait_end_it_once(attached, soft):
+def test_two_interrupts_that_fired_before_the_wait_end_it_once(rig, attached):
     with SoftwareInterrupt() as other:
-        ids = [attached.event(soft, SigevIntr()), attached.event(other, SigevIntr())]
-        fire(soft)
+        ids = [attached.event(rig.provider, SigevIntr()), attached.event(other, SigevIntr())]
+        fire(rig)
         fire(other)
         assert interrupt_wait() == tuple(ids)
         assert refused(interrupt_wait, 0, 0) == errno.ETIMEDOUT
@@ -70,36 +70,36 @@ def test_an_event_of_another_kind_is_nothing_to_wait_for(attached, soft):
 
 
 @pytest.mark.qnx(64)
-def test_a_wait_with_a_timeout_ends_after_it_and_changes_nothing(attached, soft):
-    id = attached.event(soft, SigevIntr())  # noqa: A001
+def test_a_wait_with_a_timeout_ends_after_it_and_changes_nothing(rig, attached):
+    id = attached.event(rig.provider, SigevIntr())  # noqa: A001
     with pytest.raises(TimeoutError) as ended:
         interrupt_wait(timeout_ns=10_000_000)
     assert ended.value.errno == errno.ETIMEDOUT
-    assert interrupt_mask_count(soft) == 0
-    fire(soft)
+    assert interrupt_mask_count(rig.provider) == 0
+    fire(rig)
     assert interrupt_wait(timeout_ns=0) == (id,)
 
 
 @pytest.mark.qnx(69)
-def test_a_fast_wait_takes_no_timeout(attached, soft):
-    attached.event(soft, SigevIntr())
+def test_a_fast_wait_takes_no_timeout(rig, attached):
+    attached.event(rig.provider, SigevIntr())
     assert refused(interrupt_wait, WaitFlags.FAST, 1) == errno.ENOTSUP
-    fire(soft)
+    fire(rig)
     assert interrupt_wait(WaitFlags.FAST) == (attached.ids[0],)
 
 
 @pytest.mark.qnx(69)
-def test_a_handler_may_not_wait(attached, soft):
+def test_a_handler_may_not_wait(rig, attached):
     refusals = []
     with Channel() as channel:
 
         def handler(area, id):  # noqa: A002
-            interrupt_attach_event(soft, SigevIntr(), TRACKED | IntrFlags.NO_UNMASK)
+            interrupt_attach_event(rig.provider, SigevIntr(), TRACKED | IntrFlags.NO_UNMASK)
             refusals.append(refused(interrupt_wait))
             refusals.append(refused(channel.receive_pulse))
 
-        attached.handler(soft, handler)
-        fire(soft)
+        attached.handler(rig.provider, handler)
+        fire(rig)
         attached.detach_all()
         for each in tuple(dispatching.current().attachments):
             interrupt_detach(each)
@@ -113,47 +113,49 @@ def test_a_wait_that_cannot_be_is_einval(attached, soft, flags, timeout_ns):
 
 
 @pytest.mark.qnx(70)
-def test_a_wait_that_unmasks_releases_what_the_last_one_returned(attached, soft):
-    id = attached.event(soft, SigevIntr())  # noqa: A001
+def test_a_wait_that_unmasks_releases_what_the_last_one_returned(rig, attached):
+    id = attached.event(rig.provider, SigevIntr())  # noqa: A001
     assert refused(interrupt_wait, WaitFlags.UNMASK, 0) == errno.ETIMEDOUT  # nothing is outstanding
-    fire(soft)
+    fire(rig)
     interrupt_wait()
-    soft.cause()
+    rig.acknowledge()
+    rig.cause()
     assert interrupt_wait(WaitFlags.UNMASK, DEADLINE_NS) == (id,)
-    assert interrupt_mask_count(soft) == 1
+    assert interrupt_mask_count(rig.provider) == 1
 
 
-def test_a_wait_that_unmasks_does_not_release_what_was_unmasked_by_hand(attached, soft):
-    id = attached.event(soft, SigevIntr(), IntrFlags(0))  # noqa: A001
-    attached.event(soft, SigevNone(), IntrFlags(0))
-    fire(soft)
+def test_a_wait_that_unmasks_does_not_release_what_was_unmasked_by_hand(rig, attached):
+    id = attached.event(rig.provider, SigevIntr(), IntrFlags(0))  # noqa: A001
+    attached.event(rig.provider, SigevNone(), IntrFlags(0))
+    fire(rig)
     interrupt_wait()
-    interrupt_unmask(soft, id)
+    unmask(rig, id)
     assert refused(interrupt_wait, WaitFlags.UNMASK, 0) == errno.ETIMEDOUT
-    assert interrupt_mask_count(soft) == 1
+    assert interrupt_mask_count(rig.provider) == 1
 
 
-def test_the_usual_loop_attaches_without_unmask_and_waits_with_it(attached, soft):
+def test_the_usual_loop_attaches_without_unmask_and_waits_with_it(rig, attached):
     served = []
 
     def serve() -> None:
-        id = interrupt_attach_event(soft, SigevIntr(), TRACKED | IntrFlags.NO_UNMASK)  # noqa: A001
+        id = interrupt_attach_event(rig.provider, SigevIntr(), TRACKED | IntrFlags.NO_UNMASK)  # noqa: A001
         ready.set()
         while len(served) < 100:
             assert interrupt_wait(WaitFlags.UNMASK, DEADLINE_NS) == (id,)
+            rig.acknowledge()
             served.append(id)
             done.release()
 
     ready, done = threading.Event(), threading.Semaphore(0)
-    attached.event(soft, SigevNone(), IntrFlags.PROCESS)
+    attached.event(rig.provider, SigevNone(), IntrFlags.PROCESS)
     keeper = attached.ids[0]
     thread = threading.Thread(target=serve)
     thread.start()
     assert ready.wait(DEADLINE_S)
     for _ in range(100):
-        soft.cause()
+        rig.cause()
         assert done.acquire(timeout=DEADLINE_S)
-        interrupt_unmask(soft, keeper)
+        interrupt_unmask(rig.provider, keeper)
     thread.join(DEADLINE_S)
     settle()
     assert len(served) == 100
@@ -163,8 +165,8 @@ def test_the_usual_loop_attaches_without_unmask_and_waits_with_it(attached, soft
 
 
 @pytest.mark.qnx(64)
-def test_an_armed_timeout_ends_the_wait_and_then_is_over(attached, soft):
-    attached.event(soft, SigevIntr())
+def test_an_armed_timeout_ends_the_wait_and_then_is_over(rig, attached):
+    attached.event(rig.provider, SigevIntr())
     timer_timeout(TimeoutState.INTR, 10_000_000)
     assert refused(interrupt_wait) == errno.ETIMEDOUT
     assert my_record().armed is None
@@ -172,23 +174,23 @@ def test_an_armed_timeout_ends_the_wait_and_then_is_over(attached, soft):
 
 @pytest.mark.qnx(65)
 @pytest.mark.parametrize("call", [interrupt_mask, interrupt_unmask])
-def test_an_armed_timeout_is_over_after_any_other_call(attached, soft, call):
-    id = attached.event(soft, SigevIntr())  # noqa: A001
-    fire(soft)
+def test_an_armed_timeout_is_over_after_any_other_call(rig, attached, call):
+    id = attached.event(rig.provider, SigevIntr())  # noqa: A001
+    fire(rig)
     interrupt_wait()
-    interrupt_mask(soft, id)
+    interrupt_mask(rig.provider, id)
     timer_timeout(TimeoutState.INTR | TimeoutState.RECEIVE, 0)
-    call(soft, id)
+    call(rig.provider, id)
     assert my_record().armed is None
 
 
-def test_a_timeout_for_one_state_does_not_end_another_wait(attached, soft):
-    attached.event(soft, SigevIntr())
+def test_a_timeout_for_one_state_does_not_end_another_wait(rig, attached):
+    attached.event(rig.provider, SigevIntr())
     with Channel() as channel:
         timer_timeout(TimeoutState.RECEIVE, 0)
         assert refused(channel.receive_pulse) == errno.ETIMEDOUT
         timer_timeout(TimeoutState.RECEIVE, 0)
-        fire(soft)
+        fire(rig)
         assert interrupt_wait() == (attached.ids[0],)
 
 
@@ -226,7 +228,7 @@ def restored_handler():
 
 
 @pytest.mark.qnx(68)
-def test_what_a_signal_handler_raises_ends_the_wait_and_what_is_pending_stays(attached, soft, restored_handler):
+def test_what_a_signal_handler_raises_ends_the_wait_and_what_is_pending_stays(rig, attached, restored_handler):
     class StopError(Exception):
         pass
 
@@ -235,8 +237,8 @@ def test_what_a_signal_handler_raises_ends_the_wait_and_what_is_pending_stays(at
         raise StopError
 
     signal.signal(signal.SIGUSR1, handler)
-    id = attached.event(soft, SigevIntr())  # noqa: A001
-    thread, handled = in_a_moment(soft, signal.SIGUSR1)
+    id = attached.event(rig.provider, SigevIntr())  # noqa: A001
+    thread, handled = in_a_moment(rig, signal.SIGUSR1)
     with pytest.raises(StopError):
         interrupt_wait(timeout_ns=DEADLINE_NS)
     thread.join(DEADLINE_S)
