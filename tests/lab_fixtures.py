@@ -22,8 +22,8 @@ def make_dummy() -> Iterator[MakeDummy]:
     """Load uio_dummy anew with these parameters and open its first device."""
     opened: list[Dummy] = []
 
-    def make(*, trigger: Trigger = Trigger.LEVEL, irqcontrol: bool = True, first_event: int = 0) -> Dummy:
-        load_dummy(trigger=trigger.value, irqcontrol=int(irqcontrol), first_event=first_event, devices=2)
+    def make(*, trigger: Trigger = Trigger.LEVEL, **parameters: int) -> Dummy:
+        load_dummy(trigger=trigger.value, devices=2, **{name: int(value) for name, value in parameters.items()})
         opened.append(Dummy(0))
         return opened[-1]
 

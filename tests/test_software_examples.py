@@ -33,3 +33,8 @@ def test_without_a_program_to_listen_to_the_example_says_how_it_is_used():
         1,
         "python examples/own_source.py PROGRAM [ARGUMENT...]    ends with the program, or by Ctrl-C",
     )
+
+
+def test_the_interrupt_thread_of_qnx_serves_ten_thousand_interrupts_of_an_imitated_card():
+    with Program("examples/qnx_interrupt_thread.py") as program:
+        assert program.rest() == ["10000 interrupts raised, 10000 served, 0 spurious"]

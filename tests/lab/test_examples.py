@@ -22,6 +22,14 @@ def test_edu_card_prints_every_interrupt():
     assert interrupts == calls >= 3
 
 
+@pytest.mark.timeout(180)
+def test_the_interrupt_thread_of_qnx_loses_none_of_ten_thousand_interrupts_and_sees_no_other(show):
+    with Program("examples/qnx_interrupt_thread.py", guest.edu_addresses()[0]) as program:
+        (summary,) = program.rest(timeout_s=170)
+    show(f"examples/qnx_interrupt_thread.py: {summary}")
+    assert summary == "10000 interrupts raised, 10000 served, 0 spurious"
+
+
 @pytest.mark.parametrize("trigger", Trigger)
 def test_dummy_counter_counts_what_is_raised(make_dummy, trigger):
     dummy: Dummy = make_dummy(trigger=trigger)

@@ -54,11 +54,14 @@ def test_it_loads_and_unloads_50_times_with_an_empty_kernel_log(reload_afterward
 
 @pytest.mark.parametrize(
     "parameter",
-    ["devices=0", "devices=17", "devices=x", "trigger=none", "trigger=", "irqcontrol=2", "first_event=4294967296"],
+    [
+        *("devices=0", "devices=17", "devices=x", "trigger=none", "trigger=", "irqcontrol=2"),
+        *("automask=2", "trigger=level automask=0", "first_event=4294967296"),
+    ],
 )
 def test_an_unknown_parameter_value_refuses_the_load(reload_afterwards, parameter):
     subprocess.run(["modprobe", "-r", "uio_dummy"], check=True)
-    outcome = subprocess.run(["modprobe", "uio_dummy", parameter], capture_output=True, text=True, check=False)
+    outcome = subprocess.run(["modprobe", "uio_dummy", *parameter.split()], capture_output=True, text=True, check=False)
     assert outcome.returncode != 0
     assert "Invalid" in outcome.stderr
     assert not os.path.exists("/sys/module/uio_dummy")

@@ -34,7 +34,9 @@
  * does: it takes the line down and leaves the status word for user space.
  *
  * Masking with irqcontrol copies uio_pdrv_genirq: the handler disables the
- * line at every interrupt, whatever the trigger, until 1 is written.
+ * line at every interrupt, whatever the trigger, until 1 is written. With
+ * automask off, which is for edges only, nothing but a write of 0 masks: a
+ * level that nobody masks would come again before user space could look.
  *
  * The register page is shared with user space, which may write anything
  * anywhere. So the page is only a mirror: state is kept in struct uio_dummy,
@@ -173,6 +175,7 @@ static unsigned int uio_dummy_devices = 1;
 static unsigned int uio_dummy_first_event;
 static int uio_dummy_trigger = UIO_DUMMY_EDGE;
 static bool uio_dummy_irqcontrol = true;
+static bool uio_dummy_automask = true;
 
 static int uio_dummy_set_devices(const char *val, const struct kernel_param *kp)
 {
@@ -233,6 +236,9 @@ MODULE_PARM_DESC(trigger, "\"edge\" (default) or \"level\"");
 
 module_param_named(irqcontrol, uio_dummy_irqcontrol, bool, 0444);
 MODULE_PARM_DESC(irqcontrol, "mask the line at every interrupt until 1 is written to /dev/uioN (default Y)");
+
+module_param_named(automask, uio_dummy_automask, bool, 0444);
+MODULE_PARM_DESC(automask, "N, with edges only: irqcontrol masks when 0 is written, and nothing else does (default Y)");
 
 /* The peripheral and its wire */
 
@@ -476,7 +482,7 @@ static irqreturn_t uio_dummy_handler(int irq, struct uio_info *info)
 	irqreturn_t ret = IRQ_HANDLED;
 	unsigned long flags;
 
-	if (uio_dummy_irqcontrol)
+	if (uio_dummy_irqcontrol && uio_dummy_automask)
 		uio_dummy_set_masked(dummy, true);
 
 	raw_spin_lock_irqsave(&dummy->hw_lock, flags);
@@ -837,6 +843,11 @@ static int __init uio_dummy_add_devices(void)
 static int __init uio_dummy_init(void)
 {
 	int ret;
+
+	if (!uio_dummy_automask && uio_dummy_trigger == UIO_DUMMY_LEVEL) {
+		pr_err(UIO_DUMMY_NAME ": automask=N is for trigger=edge\n");
+		return -EINVAL;
+	}
 
 	uio_dummy_fwnode = irq_domain_alloc_named_fwnode(UIO_DUMMY_NAME);
 	if (!uio_dummy_fwnode)
