@@ -15,12 +15,11 @@ from uio_workloop.testing.lab import guest
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Devices of one kind: what is done once for many tests, and for each of them."""
+    """Devices of one kind: what is done for each test, and once for many."""
 
     trigger: Trigger
     make: Callable[[pytest.FixtureRequest], Rig]
     prepare: Callable[[], object] = nothing
-    restore: Callable[[], object] = nothing
 
 
 def software(trigger: Trigger) -> Kind:
@@ -39,9 +38,7 @@ def dummy(trigger: Trigger, *, irqcontrol: bool) -> Kind:
         request.addfinalizer(opened.close)
         return dummy_rig(opened, trigger, irqcontrol=irqcontrol)
 
-    return Kind(
-        trigger, make, lambda: load_dummy(trigger=trigger.value, irqcontrol=int(irqcontrol), devices=2), load_dummy
-    )
+    return Kind(trigger, make, lambda: load_dummy(trigger=trigger.value, irqcontrol=int(irqcontrol), devices=2))
 
 
 def edu(request: pytest.FixtureRequest) -> Rig:
@@ -72,11 +69,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(scope="module")
-def rig_kind(request: pytest.FixtureRequest) -> Iterator[Kind]:
+def usual_dummy_afterwards() -> Iterator[None]:
+    """Loads it anew after all kinds, not after each: it takes long."""
+    yield
+    if guest.in_lab():
+        load_dummy()
+
+
+@pytest.fixture(scope="module")
+def rig_kind(request: pytest.FixtureRequest, usual_dummy_afterwards: None) -> Kind:
     kind = HERE[request.param]
     kind.prepare()
-    yield kind
-    kind.restore()
+    return kind
 
 
 @pytest.fixture
