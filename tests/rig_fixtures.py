@@ -20,6 +20,7 @@ class Kind:
     trigger: Trigger
     make: Callable[[pytest.FixtureRequest], Rig]
     prepare: Callable[[], object] = nothing
+    restore: Callable[[], object] = nothing
 
 
 def software(trigger: Trigger) -> Kind:
@@ -38,7 +39,9 @@ def dummy(trigger: Trigger, *, irqcontrol: bool) -> Kind:
         request.addfinalizer(opened.close)
         return dummy_rig(opened, trigger, irqcontrol=irqcontrol)
 
-    return Kind(trigger, make, lambda: load_dummy(trigger=trigger.value, irqcontrol=int(irqcontrol), devices=2))
+    return Kind(
+        trigger, make, lambda: load_dummy(trigger=trigger.value, irqcontrol=int(irqcontrol), devices=2), load_dummy
+    )
 
 
 def edu(request: pytest.FixtureRequest) -> Rig:
@@ -61,26 +64,19 @@ WANTED = {"rig": tuple(Trigger), "level_rig": (Trigger.LEVEL,), "edge_rig": (Tri
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Multiply a test by the kinds of devices it wants; pytest runs those of one kind in a row."""
+    """Multiply a test by the kinds of devices it wants; pytest runs those of one kind in a row, whatever their file."""
     for fixture, triggers in WANTED.items():
         if fixture in metafunc.fixturenames:
             kinds = [name for name, kind in HERE.items() if kind.trigger in triggers]
-            metafunc.parametrize("rig_kind", kinds, indirect=True, scope="module")
+            metafunc.parametrize("rig_kind", kinds, indirect=True, scope="session")
 
 
-@pytest.fixture(scope="module")
-def usual_dummy_afterwards() -> Iterator[None]:
-    """Loads it anew after all kinds, not after each: it takes long."""
-    yield
-    if guest.in_lab():
-        load_dummy()
-
-
-@pytest.fixture(scope="module")
-def rig_kind(request: pytest.FixtureRequest, usual_dummy_afterwards: None) -> Kind:
+@pytest.fixture(scope="session")
+def rig_kind(request: pytest.FixtureRequest) -> Iterator[Kind]:
     kind = HERE[request.param]
     kind.prepare()
-    return kind
+    yield kind
+    kind.restore()
 
 
 @pytest.fixture
