@@ -36,11 +36,14 @@ test-lab: lab-packages ## the tests on real interrupts alone, in virtual machine
 	@echo "two virtual machines at a time; what each has to say comes when it is done, after some minutes"
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line test-lab-devices test-lab-others
 
+QNX_LAB := tests/lab/test_qnx.py  # with tests/qnx, so that one run shows the whole contract
+
 test-lab-devices: lab-packages
-	UIO_WORKLOOP_REQUIRE_LAB=1 $(LAB) --timeout 1800 -- $(PY) -m pytest -p no:cacheprovider tests/lab tests/realtime
+	UIO_WORKLOOP_REQUIRE_LAB=1 $(LAB) --timeout 1800 -- $(PY) -m pytest -p no:cacheprovider tests/lab tests/realtime --ignore=$(QNX_LAB)
 
 test-lab-others: lab-packages
 	UIO_WORKLOOP_REQUIRE_LAB=1 $(LAB) --timeout 1800 -- $(PY) -m pytest -p no:cacheprovider tests/conformance
+	UIO_WORKLOOP_REQUIRE_LAB=1 $(LAB) --timeout 900 -- $(PY) -m pytest -p no:cacheprovider tests/qnx $(QNX_LAB)
 	UIO_WORKLOOP_REQUIRE_LAB=1 $(PY) -m pytest tests/suspend
 	UIO_WORKLOOP_REQUIRE_LAB=1 $(LAB) -- sh tests/systemd/with_systemd $(PY) -m pytest -p no:cacheprovider tests/systemd
 

@@ -15,7 +15,7 @@ from uio_workloop.testing.lab import guest
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Devices of one kind: what is done once for many tests, and for each of them."""
+    """Devices of one kind: what is done for each test, and once for many."""
 
     trigger: Trigger
     make: Callable[[pytest.FixtureRequest], Rig]
@@ -64,14 +64,14 @@ WANTED = {"rig": tuple(Trigger), "level_rig": (Trigger.LEVEL,), "edge_rig": (Tri
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Multiply a test by the kinds of devices it wants; pytest runs those of one kind in a row."""
+    """Multiply a test by the kinds of devices it wants; pytest runs those of one kind in a row, whatever their file."""
     for fixture, triggers in WANTED.items():
         if fixture in metafunc.fixturenames:
             kinds = [name for name, kind in HERE.items() if kind.trigger in triggers]
-            metafunc.parametrize("rig_kind", kinds, indirect=True, scope="module")
+            metafunc.parametrize("rig_kind", kinds, indirect=True, scope="session")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def rig_kind(request: pytest.FixtureRequest) -> Iterator[Kind]:
     kind = HERE[request.param]
     kind.prepare()

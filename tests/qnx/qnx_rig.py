@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -96,10 +95,10 @@ def delivery(rig: Rig) -> Iterator[None]:
     before = source.statistics.action_calls
     yield
     deadline = Deadline.after(DEADLINE_NS)
+    settle()
     while source.statistics.action_calls == before:
         assert not deadline.expired, f"{rig.name}: no interrupt was delivered"
-        os.sched_yield()
-    settle()
+        settle()
 
 
 def source_of(provider: InterruptProvider) -> InterruptEventSource | None:
