@@ -58,7 +58,7 @@ NOT_ON_THE_PAGE = {
     "loop/gate_lock.py _refuse UsageError": "raised into a filter, where the log tells of it",
     "realtime/realtime_profile.py _granted RealtimeError": TOO_LITTLE,
     "qnx/mask_count.py unmask EAGAIN": TOO_LITTLE,
-    "qnx/refusal.py as_qnx_says_it OSError": TOO_LITTLE,
+    "qnx/refusal.py raise_as_qnx_does OSError": TOO_LITTLE,
     "loop/hold_time.py report HoldTimeError": "more than a sentence: it has the stack of who held the gate",
 }
 """Places that make an exception and need no row, each with the reason."""
