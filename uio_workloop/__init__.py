@@ -1,7 +1,7 @@
 """Userspace drivers for Linux: real interrupts, through one work loop.
 
-The public names. Each is loaded from its home when it is first asked for: a program pays for what it uses. Importing
-this package loads neither pyudev nor periphery.
+The public names of the work loop; those of QNX's calls are in uio_workloop.qnx. Each is loaded from its home when it
+is first asked for: a program pays for what it uses. Importing this package loads neither pyudev nor periphery.
 """
 
 TYPE_CHECKING = False  # as typing has it, whose own import takes longer than all of this

@@ -72,7 +72,7 @@ def execute(line: str, names: dict[str, Any]) -> Outcome:
 
 def settled(sentence: str, case: Case) -> str:
     """The sentence without what is different on every run, but for what the line itself has."""
-    in_lab = case.setting.__module__.endswith(".lab")
+    in_lab = case.setting.__module__.endswith("lab")
     for pattern, word in (VARIES | VARIES_IN_LAB if in_lab else VARIES).items():
         sentence = re.sub(pattern, lambda found, word=word: found[0] if found[0] in case.line else word, sentence)
     return sort_list(sentence) if in_lab else sentence

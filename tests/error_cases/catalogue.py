@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from error_cases import commands, drivers, lab, loops, names, realtime, registers
+from error_cases import commands, drivers, lab, loops, names, qnx, qnx_lab, realtime, registers
 from error_cases.case import Case
 
 HERE: dict[str, list[Case]] = {
@@ -11,9 +11,10 @@ HERE: dict[str, list[Case]] = {
     **drivers.CASES,
     **commands.CASES,
     **loops.CASES,
+    **qnx.CASES,
     **realtime.CASES,
 }
-IN_LAB: dict[str, list[Case]] = lab.CASES
+IN_LAB: dict[str, list[Case]] = {**lab.CASES, **qnx_lab.CASES}
 ALL = {heading: HERE.get(heading, []) + IN_LAB.get(heading, []) for heading in dict.fromkeys([*HERE, *IN_LAB])}
 FOR_HERE = [case for cases in HERE.values() for case in cases]
 FOR_LAB = [case for cases in IN_LAB.values() for case in cases]

@@ -1,4 +1,7 @@
-"""Every place in the package that makes an exception of ours, and what its sentence looks like."""
+"""Every place in the package that makes an exception of ours, and what its sentence looks like.
+
+The QNX calls raise Python's own, which are known by their errno.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from error_cases.case import error_class
 
 PACKAGE = Path(__file__).parents[2] / "uio_workloop"
 ROOMS = ("devices", "registers", "interrupts", "driver", "cli", "loop", "sources", "realtime")
+QNX = (*sorted((PACKAGE / "qnx").glob("*.py")), PACKAGE / "_linux/signals.py")
 NAMELESS = 10  # letters: a sentence with fewer of its own says too little to be recognised
 
 
@@ -32,13 +36,29 @@ class Site(NamedTuple):
 
 def sites() -> Iterator[Site]:
     for path in [PACKAGE / "clock.py", *(path for room in ROOMS for path in sorted((PACKAGE / room).glob("*.py")))]:
-        tree = ast.parse(path.read_text())
-        functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
-        for function in functions:
+        for function, name, arguments in _calls(path):
+            if _is_ours(name):
+                pattern = _pattern(arguments[0], function) if arguments else ".*"
+                yield Site(f"{path.relative_to(PACKAGE)} {function.name}", name, pattern)
+    for path in QNX:
+        for function, name, arguments in _calls(path):
+            if name in ("OSError", "TypeError"):
+                error = _errno(arguments[0]) if name == "OSError" else name
+                yield Site(f"{path.relative_to(PACKAGE)} {function.name}", error, _pattern(arguments[-1], function))
+
+
+def _calls(path: Path) -> Iterator[tuple[ast.FunctionDef, str, list[ast.expr]]]:
+    """Every call of something that has a simple name, with the function it is in."""
+    for function in ast.walk(ast.parse(path.read_text())):
+        if isinstance(function, ast.FunctionDef):
             for node in ast.walk(function):
-                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and _is_ours(node.func.id):
-                    pattern = _pattern(node.args[0], function) if node.args else ".*"
-                    yield Site(f"{path.relative_to(PACKAGE)} {function.name}", node.func.id, pattern)
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                    yield function, node.func.id, node.args
+
+
+def _errno(code: ast.expr) -> str:
+    """The name of it, if it is always the same."""
+    return code.attr if isinstance(code, ast.Attribute) else "OSError"
 
 
 def _is_ours(name: str) -> bool:
