@@ -25,8 +25,14 @@ log = logging.getLogger("uio_workloop")
 class InterruptInfo:
     """A snapshot of an attachment.
 
-    `booked`: masks on its account, or nobody's if it has none. `delivered`: events; `failed`: those that nobody could
-    be told of, and calls of the handler that raised. `coalesced`: interrupts beyond one per firing.
+    - source: the name of its device.
+    - flags: as given; the events that imply PROCESS do so unsaid.
+    - position: in the list; 0 is told first.
+    - booked: masks on its account, or nobody's if it has none.
+    - fired: how often it was served; coalesced: interrupts beyond one for each time.
+    - delivered: events; failed: those that nobody could be told of, and calls of the handler that raised.
+
+    QNX: none.
     """
 
     id: int

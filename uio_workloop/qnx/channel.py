@@ -73,7 +73,7 @@ class Channel:
     of threads may receive; each pulse goes to one. It belongs to the process, not to the thread that made it.
 
     Args:
-        maxsize: so many pulses at most; None: as many as there are.
+        maxsize: so many pulses at most; None: no limit.
         default_priority: of pulses sent with `PULSE_PRIO_INHERIT`.
 
     Raises:
@@ -101,6 +101,7 @@ class Channel:
 
     @property
     def closed(self) -> bool:
+        """Whether nothing can be sent any more."""
         return self._fd < 0
 
     def fileno(self) -> int:
@@ -144,14 +145,18 @@ class Channel:
             if self._fd < 0:
                 raise OSError(errno.EBADF, "cannot send a pulse: the channel is closed; make a new one")
             if self._maxsize is not None and len(self._queue) >= self._maxsize:
-                raise OSError(errno.EAGAIN, f"cannot send a pulse: the channel has its {self._maxsize} already")
+                raise OSError(
+                    errno.EAGAIN,
+                    f"cannot send a pulse: the channel has its {self._maxsize} already; receive some, or give it a "
+                    "larger maxsize",
+                )
             heapq.heappush(self._queue, (-pulse.priority, next(self._order), pulse))
             if len(self._queue) == 1:
                 os.eventfd_write(self._fd, 1)
             self._arrived.notify()
 
     def receive_pulse(self, timeout_ns: int | None = None) -> Pulse:
-        """Wait for the next pulse.
+        """Wait for the next pulse, also through signals.
 
         Args:
             timeout_ns: 0 only looks; None waits for ever, or for as long as `timer_timeout` has armed.
@@ -168,7 +173,7 @@ class Channel:
         with self._arrived:
             while True:
                 if self._fd < 0:
-                    raise OSError(errno.ESRCH, "cannot receive a pulse: the channel is closed")
+                    raise OSError(errno.ESRCH, "cannot receive a pulse: the channel is closed; make a new one")
                 if self._queue:
                     return self._take()
                 if deadline is not None and deadline.expired:
@@ -186,8 +191,9 @@ class Channel:
         return pulse
 
     def close(self) -> None:
-        """Drop what is queued and refuse whoever waits. Twice is fine.
+        """Drop what is queued and refuse whoever waits with ESRCH. Twice is fine.
 
+        Context: any thread; never waits.
         QNX: ChannelDestroy.
         """
         with self._arrived:

@@ -9,11 +9,13 @@ from typing import Final
 
 
 class IntrFlags(enum.IntFlag):
-    """Of an attachment.
+    """How something is attached: for `interrupt_attach_event` and `interrupt_attach`.
 
-    END: at the back of the list, not at the front. NO_UNMASK: it begins with one mask of its own. PROCESS: it lives as
-    long as the process, not as the thread. TRK_MSK: its masks are booked to its id, and given back when it goes.
-    EXCLUSIVE: no other attachment beside it.
+    - END: at the back of the list, told last; otherwise at the front.
+    - NO_UNMASK: it begins with one mask of its own, which it has to release before anything arrives.
+    - PROCESS: it lives as long as the process, not as the thread that attached it.
+    - TRK_MSK: its masks are booked to its id, and given back when it goes. Always set it.
+    - EXCLUSIVE: no other attachment beside it.
 
     QNX: _NTO_INTR_FLAGS_...
     """
@@ -26,9 +28,10 @@ class IntrFlags(enum.IntFlag):
 
 
 class WaitFlags(enum.IntFlag):
-    """Of a wait.
+    """How `interrupt_wait` waits.
 
-    FAST: for compatibility; it takes no timeout. UNMASK: first unmask what the last wait has handed out.
+    - UNMASK: first unmask what the last wait has returned.
+    - FAST: changes nothing, and goes with no timeout; it is there for what is ported.
 
     QNX: _NTO_INTR_WAIT_FLAGS_...
     """

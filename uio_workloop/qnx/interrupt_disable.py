@@ -26,9 +26,9 @@ def interrupt_disable() -> None:
 def interrupt_enable() -> None:
     """End what `interrupt_disable` has begun, however often it was called.
 
-    Context: any thread.
+    Context: any thread; waits for a delivery that runs, except in a handler.
     Raises:
-        OSError: what a line answers that is opened.
+        OSError: EDEADLK, as there. What a line answers that is opened.
     QNX: InterruptEnable.
     """
     _switch(disabled=False)

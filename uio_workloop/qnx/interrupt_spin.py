@@ -20,7 +20,7 @@ class InterruptSpin:
         self._holder: int | None = None
 
     def acquire(self) -> None:
-        """Wait for it. See `interrupt_lock`."""
+        """Wait for it. Context, errors: see `interrupt_lock`."""
         me = threading.get_ident()
         if self._holder == me:
             raise OSError(errno.EDEADLK, "this thread holds the spin already, and it does not nest; unlock it first")
@@ -28,7 +28,7 @@ class InterruptSpin:
         self._holder = me
 
     def release(self) -> None:
-        """Let it go. See `interrupt_unlock`."""
+        """Let it go. Context, errors: see `interrupt_unlock`."""
         if self._holder != threading.get_ident():
             raise OSError(errno.EPERM, "this thread does not hold the spin; only who locked it can unlock it")
         self._holder = None

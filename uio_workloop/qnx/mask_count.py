@@ -68,8 +68,8 @@ class MaskCount:
 
     def _refusal(self, owner: int) -> str:
         if owner in self._accounts:
-            others = f"; the {self._total} there are belong to others" if self._total else ""
+            others = f"; those there are ({self._total}) belong to others" if self._total else ""
             return f"cannot unmask by id {owner}: it has no mask to release{others}"
         if self._total:
-            return f"cannot unmask: the {self._total} masks there are belong to ids; unmask by the id that masked"
+            return f"cannot unmask: the masks there are ({self._total}) belong to ids; unmask by the id that masked"
         return "cannot unmask: the interrupt is not masked"

@@ -24,7 +24,10 @@ WORD: Final = 1 << 32
 
 
 class Event(ABC):
-    """What somebody is told with. The kinds are immutable, so that what was attached is what is delivered.
+    """What somebody is told with: one of the kinds below, which are not meant to be added to.
+
+    They are immutable, so that what was attached is what is delivered. What of them is out of range is refused when
+    they are attached: `OSError` with EINVAL, or `TypeError`.
 
     QNX: struct sigevent.
     """
@@ -98,7 +101,7 @@ class SigevPulse(Event):
         if not isinstance(self.channel, Channel):
             raise TypeError(f"a pulse goes to a Channel, not to {self.channel!r}")
         if self.channel.closed:
-            raise OSError(errno.EINVAL, "a pulse cannot go to this channel: it is closed")
+            raise OSError(errno.EINVAL, "a pulse cannot go to this channel: it is closed; make a new one")
         check_priority(self.priority)
         check_code(self.code)
 
@@ -118,7 +121,7 @@ class SigevSignal(Event):
 
     Args:
         signo: which.
-        value: a number of 32 bits for the receiver; None: none.
+        value: a number of 32 bits, signed, for the receiver; None: none.
 
     QNX: SIGEV_SIGNAL.
     """
@@ -146,7 +149,7 @@ class SigevSignalCode(Event):
 
     Args:
         signo: which.
-        value: a number of 32 bits.
+        value: a number of 32 bits, signed.
         code: `SI_MINAVAIL` to `SI_MAXAVAIL`; other negative ones of 8 bits pass, too, but for -6, the kernel's own.
 
     QNX: SIGEV_SIGNAL_CODE.
@@ -171,7 +174,7 @@ class SigevSignalCode(Event):
 class SigevSignalThread(Event):
     """As `SigevSignalCode`, for the thread that attached it alone.
 
-    It has to take it itself, with sigwaitinfo() or a signalfd: Python runs handlers in the main thread only.
+    It has to take it itself, with a `SignalReceiver`: Python runs handlers in the main thread only.
 
     QNX: SIGEV_SIGNAL_THREAD.
     """
@@ -215,7 +218,9 @@ class SigevSem(Event):
         ):
             raise TypeError(f"{self.sem!r} is no semaphore: it has no release(), and is no descriptor of an eventfd")
         if isinstance(self.sem, int) and self.sem < 0:
-            raise OSError(errno.EINVAL, f"{self.sem} is no descriptor of an eventfd")
+            raise OSError(
+                errno.EINVAL, f"{self.sem} is no descriptor; make a semaphore with os.eventfd(0, os.EFD_SEMAPHORE)"
+            )
 
     def deliver(self, thread: ThreadRecord, id: int) -> bool:  # noqa: A002
         if isinstance(self.sem, int):
@@ -227,7 +232,7 @@ class SigevSem(Event):
 
 @dataclass(frozen=True, slots=True)
 class SigevThread(Event):
-    """A new thread calls `function(value)`; each firing costs one.
+    """A new thread calls `function(value)`; each firing costs one, a daemon that nobody waits for.
 
     Args:
         function: what it calls.
@@ -274,7 +279,7 @@ _memory = threading.Lock()
 
 @dataclass(frozen=True, slots=True)
 class SigevMemory(Event):
-    """A word of memory is changed, modulo 2^32; at once only for other events, not for C or other processes.
+    """A word of memory is changed, modulo 2^32; atomically for other events, but not for C or other processes.
 
     Args:
         view: of format "I"; its first word is changed.
@@ -295,9 +300,11 @@ class SigevMemory(Event):
             raise TypeError(f"{self.view!r} is no memoryview; write memoryview(buffer).cast('I')")
         if self.view.readonly or self.view.format != "I" or self.view.ndim != 1 or not len(self.view):
             raise OSError(errno.EINVAL, "the memory of an event is a writable view of 32-bit words: cast it to 'I'")
-        if self.op not in _OPERATIONS or not 0 <= operator.index(self.value) < WORD:
+        if self.op not in _OPERATIONS:
+            raise OSError(errno.EINVAL, f"memory cannot be changed by operation {self.op!r}: write one of MemOp")
+        if not 0 <= operator.index(self.value) < WORD:
             raise OSError(
-                errno.EINVAL, f"memory cannot be changed by {self.op!r} with {self.value}: 32 bits and a MemOp"
+                errno.EINVAL, f"memory cannot be changed with {self.value}: a word has 32 bits, 0 to {WORD - 1:#x}"
             )
 
     def deliver(self, thread: ThreadRecord, id: int) -> bool:  # noqa: A002
