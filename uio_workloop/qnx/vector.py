@@ -100,8 +100,8 @@ class Vector:
         flags, id = attachment.flags, attachment.id  # noqa: A001 - QNX's word
         self._check_present("attach to")
         if self.attachments and IntrFlags.EXCLUSIVE & (flags | self.attachments[0].flags):
-            there = "somebody else" if flags & IntrFlags.EXCLUSIVE else "an exclusive attachment"
-            raise OSError(errno.EBUSY, f"cannot attach to {self.name}: {there} is there; detach that first")
+            how, there = ("exclusively ", "another") if flags & IntrFlags.EXCLUSIVE else ("", "an exclusive attachment")
+            raise OSError(errno.EBUSY, f"cannot attach {how}to {self.name}: {there} is there; detach that first")
         with ExitStack() as if_it_fails:
             if_it_fails.callback(self._settle)
             if flags & IntrFlags.TRK_MSK:
