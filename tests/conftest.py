@@ -17,6 +17,7 @@ from uio_workloop import SoftwareInterrupt
 
 pytest_plugins = ["uio_workloop.testing.fixtures", "contracts", "lab_fixtures", "rig_fixtures"]
 
+SENT_TO_THE_PROCESS = {signal.SIGIO, *range(signal.SIGRTMIN, signal.SIGRTMAX + 1)}
 SHOWN = pytest.StashKey[dict[str, list[str]]]()  # lines by heading
 
 
@@ -24,6 +25,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[SHOWN] = {}
     # Whoever starts the tests in the background of a script has Ctrl-C ignored, and every child of theirs with it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    # What tests send to the process goes to any thread that does not block it, also to those that libraries start.
+    signal.pthread_sigmask(signal.SIG_BLOCK, SENT_TO_THE_PROCESS)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -63,11 +63,15 @@ def test_without_a_signal_the_wait_ends_after_the_timeout():
 
 
 def test_closing_drops_what_is_pending_and_unblocks():
-    receiver = SignalReceiver([NUMBER])
-    os.kill(os.getpid(), NUMBER)
-    receiver.close()
-    receiver.close()
-    assert NUMBER not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    before = signal.pthread_sigmask(signal.SIG_UNBLOCK, [NUMBER])
+    try:
+        receiver = SignalReceiver([NUMBER])
+        os.kill(os.getpid(), NUMBER)
+        receiver.close()
+        receiver.close()
+        assert NUMBER not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     with pytest.raises(ProcessLookupError):
         receiver.receive()
 
