@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -145,10 +146,12 @@ class _Tenant:
 
     def __init__(self, record: ThreadRecord) -> None:
         self.record = record
+        self._process = os.getpid()
 
     def __del__(self) -> None:
         with suppress(Exception):  # at interpreter exit half of everything is gone
-            self.record.end()
+            if os.getpid() == self._process:  # a child clears what its parent's threads had, with their locks held
+                self.record.end()
 
 
 _storage = threading.local()
