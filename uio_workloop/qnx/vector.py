@@ -85,6 +85,8 @@ class Vector:
 
     def abandon(self) -> None:
         """In the child of a fork: close the descriptors that came along; the source is abandoned already."""
+        for attachment in self.attachments:
+            attachment.attached = False  # a handler may have forked: what is behind it in the list is the parent's
         with suppress(Exception):
             self._held.close()
 
