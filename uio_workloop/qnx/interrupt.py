@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import operator
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Final, TypeVar
 
 from uio_workloop.errors import WorkLoopError
@@ -88,6 +88,7 @@ def _attach(
     with as_qnx_says_it():
         identity = identify(intr)
         dispatcher = dispatching.hold()
+        attachment: Attachment | None = None
         try:
             thread = my_record()
             thread.on_end = dispatching.thread_ended
@@ -95,9 +96,12 @@ def _attach(
                 attachment = Attachment(
                     dispatching.next_id(), vector, thread, flags, event=event, handler=handler, area=area
                 )
+                vector.names.add(intr)  # first: it may not be hashable
                 vector.add(attachment)
-                vector.names.add(intr)
-        except BaseException:
+        except BaseException:  # of a signal handler, too, which may come when it is done already
+            with dispatcher.loop.gate.own, suppress(OSError, WorkLoopError):
+                if attachment is not None and attachment in attachment.vector.attachments:
+                    attachment.vector.remove(attachment)
             dispatching.let_go(dispatcher)
             raise
     return attachment.id
