@@ -223,8 +223,9 @@ def interrupt_wait(flags: int = 0, timeout_ns: int | None = None, *, restart: bo
     check_may_wait("wait for an interrupt")
     record = my_record()
     if wanted & WaitFlags.UNMASK:
-        for each in record.take_to_unmask():
+        for each in record.to_unmask():
             _unmask_if_need_be(each)
+            record.unmasked(each)
     return record.wait(deadline, restart=restart)
 
 

@@ -78,12 +78,10 @@ class ThreadRecord:
         with self._lock:
             self._to_unmask.discard(id)
 
-    def take_to_unmask(self) -> tuple[int, ...]:
-        """The attachments that the wait is to unmask: those handed out by the last one."""
+    def to_unmask(self) -> tuple[int, ...]:
+        """The attachments that the wait is to unmask: those handed out by the last one. See `unmasked`."""
         with self._lock:
-            ids = tuple(sorted(self._to_unmask))
-            self._to_unmask.clear()
-            return ids
+            return tuple(sorted(self._to_unmask))
 
     def wait(self, deadline: Deadline | None, *, restart: bool) -> tuple[int, ...]:
         """Wait until an attachment of this thread has fired; which, in order of firing.
