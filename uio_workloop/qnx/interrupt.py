@@ -143,8 +143,13 @@ def interrupt_detach(id: int) -> None:  # noqa: A002 - QNX's word
     with as_qnx_says_it(), ExitStack() as gate_open_again, dispatcher.delivering.own, dispatcher.loop.gate.own:
         if not attachment.attached:
             raise no_such_id(id, errno.EINVAL)
-        gate_open_again.callback(dispatching.let_go, dispatcher)  # which waits for the hidden loop's thread
+        gate_open_again.callback(_let_go_of, attachment)  # which waits for the hidden loop's thread
         attachment.vector.remove(attachment)
+
+
+def _let_go_of(attachment: Attachment) -> None:
+    if not attachment.attached:  # else a signal interrupted the detach, which can be repeated
+        dispatching.let_go(attachment.vector.dispatcher)
 
 
 def interrupt_mask(intr: Intr | None, id: int = NOBODY) -> int:  # noqa: A002

@@ -128,11 +128,12 @@ class Vector:
 
     def remove(self, attachment: Attachment) -> None:
         """Take an attachment away, with the masks on its account; the last one closes the line."""
-        attachment.attached = False
-        self.attachments.remove(attachment)
-        self.dispatcher.attachments.pop(attachment.id, None)
+        if attachment in self.attachments:  # else a signal interrupted this, and it is repeated
+            self.attachments.remove(attachment)
         self.count.close_account(attachment.id)
         attachment.thread.detach(attachment.id)
+        self.dispatcher.attachments.pop(attachment.id, None)
+        attachment.attached = False
         if not self.attachments:
             self.close()
             return
