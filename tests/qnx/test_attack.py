@@ -419,3 +419,21 @@ def test_a_signal_that_comes_when_an_attachment_is_made_leaves_the_count_of_user
     assert dispatching.current().users == len(dispatching.current().attachments) == 1
     interrupt_detach(keeper)
     assert dispatching.current() is None
+
+
+def test_a_detach_that_a_signal_interrupts_ends_nothing_of_others_and_can_be_repeated(attached, soft, monkeypatch):
+    told = []
+    attached.event(soft, Note(told, "other"))
+    id = attached.event(soft, SigevIntr())  # noqa: A001
+
+    def interrupted(self, id):  # noqa: A002
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(dispatching.ThreadRecord, "detach", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            interrupt_detach(id)
+    interrupt_detach(id)
+    assert dispatching.current().users == 1
+    fire(soft)
+    assert told == ["other"]
