@@ -181,6 +181,9 @@ class Channel:
                 self._receivers += 1
                 try:
                     self._arrived.wait(None if deadline is None else deadline.remaining_s)
+                except BaseException:  # of a signal handler: what we were told of is for another
+                    self._arrived.notify()
+                    raise
                 finally:
                     self._receivers -= 1
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import errno
 import itertools
+import logging
 import os
 import signal
 import threading
@@ -33,6 +34,8 @@ from uio_workloop.qnx.thread_record import ThreadRecord
 if TYPE_CHECKING:
     from uio_workloop.qnx.attachment import Attachment
     from uio_workloop.qnx.vector import Vector
+
+log = logging.getLogger("uio_workloop")
 
 MOST_ATTACHMENTS = 4096
 _FOR_PROGRAMS: Final = {signal.SIGUSR1, signal.SIGUSR2, *range(signal.SIGRTMIN, signal.SIGRTMAX + 1)}
@@ -84,8 +87,12 @@ class ThreadEnds(EventSource):
         self._ended.clear()
         for attachment in tuple(self._dispatcher.attachments.values()):
             if attachment.thread.ended and not attachment.for_process:
-                attachment.vector.remove(attachment)
-                let_go(self._dispatcher)
+                try:
+                    attachment.vector.remove(attachment)
+                except Exception:  # a line that refuses; the others go all the same
+                    log.exception("%s: the line refused as an attachment ended with its thread", attachment.vector.name)
+                finally:
+                    let_go(self._dispatcher)
 
 
 _making = threading.Lock()
@@ -154,7 +161,8 @@ def find(id: int) -> Attachment | None:  # noqa: A002 - QNX's word
     """
     if 0 < id < _first_own_id:
         raise OSError(errno.EPERM, f"attachment {id} belongs to the parent of this process; attach anew")
-    return _current.attachments.get(id) if _current is not None else None
+    dispatcher = _current  # once: it may be gone the next moment
+    return dispatcher.attachments.get(id) if dispatcher is not None else None
 
 
 # Forks

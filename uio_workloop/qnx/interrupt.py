@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import operator
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Final, TypeVar
 
 from uio_workloop.errors import WorkLoopError
@@ -88,6 +88,7 @@ def _attach(
     with as_qnx_says_it():
         identity = identify(intr)
         dispatcher = dispatching.hold()
+        attachment: Attachment | None = None
         try:
             thread = my_record()
             thread.on_end = dispatching.thread_ended
@@ -95,9 +96,12 @@ def _attach(
                 attachment = Attachment(
                     dispatching.next_id(), vector, thread, flags, event=event, handler=handler, area=area
                 )
+                vector.names.add(intr)  # first: it may not be hashable
                 vector.add(attachment)
-                vector.names.add(intr)
-        except BaseException:
+        except BaseException:  # of a signal handler, too, which may come when it is done already
+            with dispatcher.loop.gate.own, suppress(OSError, WorkLoopError):
+                if attachment is not None and attachment in attachment.vector.attachments:
+                    attachment.vector.remove(attachment)
             dispatching.let_go(dispatcher)
             raise
     return attachment.id
@@ -139,8 +143,13 @@ def interrupt_detach(id: int) -> None:  # noqa: A002 - QNX's word
     with as_qnx_says_it(), ExitStack() as gate_open_again, dispatcher.delivering.own, dispatcher.loop.gate.own:
         if not attachment.attached:
             raise no_such_id(id, errno.EINVAL)
-        gate_open_again.callback(dispatching.let_go, dispatcher)  # which waits for the hidden loop's thread
+        gate_open_again.callback(_let_go_of, attachment)  # which waits for the hidden loop's thread
         attachment.vector.remove(attachment)
+
+
+def _let_go_of(attachment: Attachment) -> None:
+    if not attachment.attached:  # else a signal interrupted the detach, which can be repeated
+        dispatching.let_go(attachment.vector.dispatcher)
 
 
 def interrupt_mask(intr: Intr | None, id: int = NOBODY) -> int:  # noqa: A002
@@ -219,8 +228,9 @@ def interrupt_wait(flags: int = 0, timeout_ns: int | None = None, *, restart: bo
     check_may_wait("wait for an interrupt")
     record = my_record()
     if wanted & WaitFlags.UNMASK:
-        for each in record.take_to_unmask():
+        for each in record.to_unmask():
             _unmask_if_need_be(each)
+            record.unmasked(each)
     return record.wait(deadline, restart=restart)
 
 

@@ -277,6 +277,14 @@ _OPERATIONS: Final[dict[MemOp, Callable[[int, int], int]]] = {
 _memory = threading.Lock()
 
 
+def _begin_anew() -> None:
+    global _memory
+    _memory = threading.Lock()  # a thread that the child of a fork does not have may hold the old one
+
+
+os.register_at_fork(after_in_child=_begin_anew)
+
+
 @dataclass(frozen=True, slots=True)
 class SigevMemory(Event):
     """A word of memory is changed, modulo 2^32; atomically for other events, but not for C or other processes.

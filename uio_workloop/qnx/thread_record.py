@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -77,12 +78,10 @@ class ThreadRecord:
         with self._lock:
             self._to_unmask.discard(id)
 
-    def take_to_unmask(self) -> tuple[int, ...]:
-        """The attachments that the wait is to unmask: those handed out by the last one."""
+    def to_unmask(self) -> tuple[int, ...]:
+        """The attachments that the wait is to unmask: those handed out by the last one. See `unmasked`."""
         with self._lock:
-            ids = tuple(sorted(self._to_unmask))
-            self._to_unmask.clear()
-            return ids
+            return tuple(sorted(self._to_unmask))
 
     def wait(self, deadline: Deadline | None, *, restart: bool) -> tuple[int, ...]:
         """Wait until an attachment of this thread has fired; which, in order of firing.
@@ -145,10 +144,12 @@ class _Tenant:
 
     def __init__(self, record: ThreadRecord) -> None:
         self.record = record
+        self._process = os.getpid()
 
     def __del__(self) -> None:
         with suppress(Exception):  # at interpreter exit half of everything is gone
-            self.record.end()
+            if os.getpid() == self._process:  # a child clears what its parent's threads had, with their locks held
+                self.record.end()
 
 
 _storage = threading.local()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import errno
+import operator
 
 from uio_workloop.clock import SECOND_NS, Deadline
 from uio_workloop.qnx.thread_record import my_record
@@ -34,7 +35,7 @@ def timer_timeout(states: TimeoutState, timeout_ns: int) -> None:
         OSError: EINVAL, no such state or time.
     QNX: TimerTimeout, with SIGEV_UNBLOCK.
     """
-    if not states or int(states) & ~int(TimeoutState.INTR | TimeoutState.RECEIVE):
+    if not states or operator.index(states) & ~int(TimeoutState.INTR | TimeoutState.RECEIVE):
         raise OSError(errno.EINVAL, f"there is no state {states!r} to end: it is TimeoutState.INTR, RECEIVE, or both")
     check_timeout(timeout_ns)
     my_record().armed = (states, timeout_ns)

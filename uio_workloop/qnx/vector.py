@@ -85,6 +85,8 @@ class Vector:
 
     def abandon(self) -> None:
         """In the child of a fork: close the descriptors that came along; the source is abandoned already."""
+        for attachment in self.attachments:
+            attachment.attached = False  # a handler may have forked: what is behind it in the list is the parent's
         with suppress(Exception):
             self._held.close()
 
@@ -126,11 +128,12 @@ class Vector:
 
     def remove(self, attachment: Attachment) -> None:
         """Take an attachment away, with the masks on its account; the last one closes the line."""
-        attachment.attached = False
-        self.attachments.remove(attachment)
-        self.dispatcher.attachments.pop(attachment.id, None)
+        if attachment in self.attachments:  # else a signal interrupted this, and it is repeated
+            self.attachments.remove(attachment)
         self.count.close_account(attachment.id)
         attachment.thread.detach(attachment.id)
+        self.dispatcher.attachments.pop(attachment.id, None)
+        attachment.attached = False
         if not self.attachments:
             self.close()
             return
