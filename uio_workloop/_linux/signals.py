@@ -10,8 +10,10 @@ from __future__ import annotations
 import ctypes
 import errno
 import functools
+import operator
 import os
 import select
+import signal
 import struct
 from collections.abc import Iterable
 from typing import Any, Final
@@ -31,6 +33,20 @@ _NUMBERS: Final = {
     ("arm", 4): (178, 363),
     ("riscv", 8): (138, 240),
 }
+
+
+def check_number(signo: int) -> None:
+    """Refuse what is no signal, or one that the C library keeps to itself.
+
+    Raises:
+        OSError: EINVAL.
+    """
+    if operator.index(signo) not in signal.valid_signals():
+        raise OSError(
+            errno.EINVAL,
+            f"there is no signal {signo} for programs: it is 1 to 31, or {int(signal.SIGRTMIN)} to "
+            f"{int(signal.SIGRTMAX)}",
+        )
 
 
 def available() -> bool:

@@ -65,6 +65,8 @@ class Attachment:
         self.thread = thread
         self.flags = flags
         self.event = event
+        self.never_waits = event is not None and vars(type(event)).get("never_waits", False)
+        """Serving it runs no code of others, so it can be done with the gate held; a subclass is code of others."""
         self.attached = True
         self.fired = 0
         self.coalesced = 0
@@ -83,15 +85,8 @@ class Attachment:
         """Whether its thread waits for it."""
         return isinstance(self.event, SigevIntr)
 
-    @property
-    def never_waits(self) -> bool:
-        """Whether serving it runs no code of others, so that it can be done with the gate held."""
-        return self.event is not None and self.event.never_waits
-
     def serve(self, count: int) -> None:
-        """It has fired; tell whoever is to be told, unless it was detached since. Context: the thread that delivers."""
-        if not self.attached:
-            return
+        """It has fired; tell whoever is to be told. Context: the thread that delivers."""
         self.fired += 1
         self.coalesced += count - 1
         if self.event is not None:

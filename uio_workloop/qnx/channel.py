@@ -8,6 +8,7 @@ import itertools
 import operator
 import os
 import threading
+import weakref
 from typing import Final, NamedTuple
 
 from uio_workloop.clock import monotonic_ns
@@ -37,6 +38,9 @@ class Pulse(NamedTuple):
     value: object
     priority: int
     timestamp_ns: int
+
+
+_open: weakref.WeakSet[Channel] = weakref.WeakSet()
 
 
 def check_code(code: int) -> None:
@@ -70,7 +74,8 @@ class Channel:
     """A queue of pulses, in order of priority, and of arrival among equals.
 
     Its descriptor is readable exactly while a pulse is queued, so that a work loop or asyncio can watch it. Any number
-    of threads may receive; each pulse goes to one. It belongs to the process, not to the thread that made it.
+    of threads may receive; each pulse goes to one. It belongs to the process that made it, not to the thread: in the
+    child of a fork it is closed.
 
     Args:
         maxsize: so many pulses at most; None: no limit.
@@ -94,7 +99,8 @@ class Channel:
         try:
             self._fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         except OSError as error:
-            raise OSError(errno.EAGAIN, f"cannot make a channel: {error.strerror}") from error
+            raise OSError(errno.EAGAIN, f"cannot make a channel: {error.strerror}; close what is not needed") from error
+        _open.add(self)
 
     def __repr__(self) -> str:
         return f"<Channel {'closed' if self.closed else f'{len(self._queue)} pulses'}>"
@@ -211,3 +217,12 @@ class Channel:
 
     def __exit__(self, *exc_info: object) -> None:
         self.close()
+
+
+def _begin_anew() -> None:
+    for each in tuple(_open):
+        each._arrived = threading.Condition()  # a thread that the child of a fork does not have may hold the old one
+        each.close()
+
+
+os.register_at_fork(after_in_child=_begin_anew)

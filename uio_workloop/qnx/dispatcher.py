@@ -116,7 +116,9 @@ def hold() -> Dispatcher:
             try:
                 _current = Dispatcher()
             except (OSError, RuntimeError) as error:
-                raise OSError(errno.EAGAIN, f"cannot attach: {error}") from error
+                raise OSError(
+                    errno.EAGAIN, f"cannot attach: {error}; close what is not needed"
+                ) from error
         if _current.users >= MOST_ATTACHMENTS:
             raise OSError(errno.EAGAIN, f"cannot attach: there are {MOST_ATTACHMENTS} attachments; detach one")
         _current.users += 1
@@ -139,6 +141,15 @@ def let_go(dispatcher: Dispatcher) -> None:
 def current() -> Dispatcher | None:
     """The dispatcher, if anything is attached. Context: any thread."""
     return _current
+
+
+def switch_if_nothing_is_attached(*, off: bool) -> Dispatcher | None:
+    """Set `disabled`; or return the dispatcher, under whose gates it has to be done. Context: any thread."""
+    global disabled
+    with _making:
+        if _current is None:
+            disabled = off
+        return _current
 
 
 def thread_ended(record: ThreadRecord) -> None:

@@ -67,9 +67,9 @@ def check_wait_flags(flags: int, timeout_ns: int | None) -> WaitFlags:
     Raises:
         OSError: EINVAL, a bit means nothing. ENOTSUP, FAST does not go with a timeout.
     """
-    if not flags:
+    if not operator.index(flags):
         return _NONE
-    if not 0 <= operator.index(flags) <= 0x3:
+    if not 0 <= flags <= 0x3:
         raise OSError(errno.EINVAL, f"cannot wait with flags {flags:#x}: the bits are those of WaitFlags")
     if flags & WaitFlags.FAST and timeout_ns is not None:
         raise OSError(errno.ENOTSUP, "a wait with flag FAST takes no timeout; leave out one of the two")

@@ -18,7 +18,7 @@ from uio_workloop.qnx.attachment import Attachment, Handler, InterruptInfo, no_s
 from uio_workloop.qnx.blocking import check_may_wait
 from uio_workloop.qnx.dispatcher import Dispatcher
 from uio_workloop.qnx.flags import IntrFlags, WaitFlags, check_intr_flags, check_wait_flags
-from uio_workloop.qnx.intr import Identity, Intr, identify
+from uio_workloop.qnx.intr import Identity, Intr, identify, name_of, shown
 from uio_workloop.qnx.refusal import as_qnx_says_it, raise_as_qnx_does
 from uio_workloop.qnx.sigevent import Event
 from uio_workloop.qnx.thread_record import my_record
@@ -39,7 +39,7 @@ def interrupt_attach_event(intr: Intr, event: Event, flags: int = IntrFlags.TRK_
     the process.
 
     Args:
-        intr: which interrupt.
+        intr: an IRQ number of Linux, any name that `find_device` takes, or an open device: all of one device are one.
         event: what to tell.
         flags: of `IntrFlags`. Without END it is told before those that are there already.
 
@@ -51,6 +51,7 @@ def interrupt_attach_event(intr: Intr, event: Event, flags: int = IntrFlags.TRK_
             has no place here. Otherwise what opening the line answered. Nothing is attached then.
     QNX: InterruptAttachEvent.
     """
+    disarm()
     if not isinstance(event, Event):
         raise TypeError(f"{event!r} is no event of an interrupt; make one, such as SigevIntr()")
     checked = check_intr_flags(flags)
@@ -62,11 +63,12 @@ def interrupt_attach(intr: Intr, handler: Handler, area: object = None, flags: i
     """Have `handler(area, id)` called whenever the interrupt fires; returns the attachment's id.
 
     The handler quiets the device; nothing is masked for it, but the line stays masked until it has returned. It returns
-    None, an event, or several, and these are delivered, unmasked. It runs on the hidden loop's thread, after
-    scheduling, and nothing is delivered to anybody meanwhile, so it should not wait for long.
+    None, an event, or several, and these are delivered without masking the interrupt. It runs on the hidden loop's
+    thread, after scheduling, and nothing is delivered to anybody meanwhile, so it should not wait for long. It goes
+    when the calling thread ends, unless `PROCESS` is set.
 
     Args:
-        intr: which interrupt.
+        intr: as `interrupt_attach_event`.
         handler: what to call; its exceptions are logged, and counted as failed.
         area: handed to it.
         flags: of `IntrFlags`.
@@ -76,6 +78,7 @@ def interrupt_attach(intr: Intr, handler: Handler, area: object = None, flags: i
         TypeError, OSError: as `interrupt_attach_event`.
     QNX: InterruptAttach, InterruptAttachArray; which run at interrupt time.
     """
+    disarm()
     if not callable(handler):
         raise TypeError(f"{handler!r} is no handler: it is not callable")
     return _attach(intr, check_intr_flags(flags), handler=handler, area=area)
@@ -84,7 +87,6 @@ def interrupt_attach(intr: Intr, handler: Handler, area: object = None, flags: i
 def _attach(
     intr: Intr, flags: IntrFlags, *, event: Event | None = None, handler: Handler | None = None, area: object = None
 ) -> int:
-    disarm()
     with as_qnx_says_it():
         identity = identify(intr)
         dispatcher = dispatching.hold()
@@ -96,8 +98,8 @@ def _attach(
                 attachment = Attachment(
                     dispatching.next_id(), vector, thread, flags, event=event, handler=handler, area=area
                 )
-                vector.names.add(intr)  # first: it may not be hashable
                 vector.add(attachment)
+                vector.names[name_of(intr)] = intr
         except BaseException:  # of a signal handler, too, which may come when it is done already
             with dispatcher.loop.gate.own, suppress(OSError, WorkLoopError):
                 if attachment is not None and attachment in attachment.vector.attachments:
@@ -161,8 +163,9 @@ def interrupt_mask(intr: Intr | None, id: int = NOBODY) -> int:  # noqa: A002
 
     Context: any thread, also a handler; takes the gate of the hidden loop.
     Raises:
-        OSError: EINVAL, nothing is attached to it, or the id belongs to another. ESRCH, no such id. EPERM, the id is
-            the parent's, who forked this process. ENODEV, the device has left.
+        OSError: EINVAL, nothing is attached to it, or the id belongs to another interrupt. ESRCH, no such id. EPERM,
+            the id is the parent's, who forked this process. ENODEV, the device has left. Otherwise what the line
+            answered; nothing has changed then.
     QNX: InterruptMask.
     """
     return _under_gate(Vector.mask, intr, id)
@@ -190,6 +193,7 @@ def interrupt_mask_count(intr: Intr | None, id: int = NOBODY) -> int:  # noqa: A
     Context: any thread; takes the gate of the hidden loop.
     Raises:
         OSError: as `interrupt_mask`.
+    QNX: none.
     """
     return _under_gate(_mask_count, intr, id)
 
@@ -200,6 +204,7 @@ def interrupt_info(id: int) -> InterruptInfo:  # noqa: A002
     Context: any thread; takes the gate of the hidden loop.
     Raises:
         OSError: ESRCH, no such id. EPERM, it is the parent's, who forked this process.
+    QNX: none.
     """
     return _under_gate(_info, None, id)
 
@@ -218,8 +223,9 @@ def interrupt_wait(flags: int = 0, timeout_ns: int | None = None, *, restart: bo
     Context: the thread that attached; waits.
     Raises:
         OSError: ETIMEDOUT. EINTR, a signal was handled, which happens in the main thread only. EPERM, this thread has
-            attached nothing to wait for. ESRCH, its last attachment was detached meanwhile. ENODEV, a device has left.
-            EDEADLK, the caller is a handler. ENOTSUP, FAST with a timeout. EINVAL, no such flag or timeout.
+            attached nothing to wait for. ESRCH, its last attachment was detached meanwhile. ENODEV, a device has left,
+            until it is detached. EDEADLK, the caller is a handler. ENOTSUP, FAST with a timeout. EINVAL, no such flag
+            or timeout.
     QNX: InterruptWait, TimerTimeout.
     """
     timeout_ns = timeout_of(TimeoutState.INTR, timeout_ns)
@@ -254,14 +260,14 @@ def _under_gate(operation: Callable[[Vector, int], T], intr: Intr | None, id: in
     """Do something to the interrupt that is meant."""
     disarm()
     try:
-        vector = _by_intr(intr) if id == NOBODY else _by_id(operator.index(id))
+        vector = _by_intr(intr) if operator.index(id) == NOBODY else _by_id(id)
         with vector.dispatcher.loop.gate:
             if id != NOBODY and id not in vector.dispatcher.attachments:
                 raise no_such_id(id)
             if not vector.attachments:
                 raise _nobody_attached(intr)
             if id != NOBODY and intr is not None and not _is_called(vector, intr):
-                raise OSError(errno.EINVAL, f"attachment {id} belongs to {vector.name}, not to {intr!r}")
+                raise OSError(errno.EINVAL, f"attachment {id} belongs to {vector.name}, not to {shown(intr)}")
             return operation(vector, id)
     except (WorkLoopError, OSError) as error:
         raise_as_qnx_does(error)
@@ -278,21 +284,22 @@ def _by_intr(intr: Intr | None) -> Vector:
     dispatcher = dispatching.current()
     if intr is None or dispatcher is None:
         raise _nobody_attached(intr)
+    name = name_of(intr)
     with dispatcher.loop.gate.own:
-        for vector in dispatcher.vectors.values():
-            if intr in vector.names:
-                return vector
-        found = dispatcher.vectors.get(identify(intr).key)
-    if found is None:
+        found = [vector for vector in dispatcher.vectors.values() if name in vector.names]
+        live = next((vector for vector in found if not vector.gone), None)
+        if live is None:
+            live = dispatcher.vectors.get(identify(intr).key) or next(iter(found), None)
+    if live is None:
         raise _nobody_attached(intr)
-    return found
+    return live
 
 
 def _is_called(vector: Vector, intr: Intr) -> bool:
-    return intr in vector.names or identify(intr).key == vector.key
+    return name_of(intr) in vector.names or identify(intr).key == vector.key
 
 
 def _nobody_attached(intr: object) -> OSError:
     if intr is None:
         return OSError(errno.EINVAL, "no interrupt was named: give the interrupt, or the id of an attachment")
-    return OSError(errno.EINVAL, f"nothing is attached to {intr!r} in this process")
+    return OSError(errno.EINVAL, f"nothing is attached to {shown(intr)} in this process")

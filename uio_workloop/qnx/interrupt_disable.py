@@ -36,10 +36,11 @@ def interrupt_enable() -> None:
 
 def _switch(*, disabled: bool) -> None:
     disarm()
-    dispatching.disabled = disabled  # first: what is attached from now on sees it
-    dispatcher = dispatching.current()
-    if dispatcher is None:
-        return
-    with as_qnx_says_it(), dispatcher.delivering.own, dispatcher.loop.gate.own, ExitStack() as even_if_one_fails:
-        for vector in dispatcher.vectors.values():
-            even_if_one_fails.callback(vector.follow)
+    with as_qnx_says_it():
+        while (dispatcher := dispatching.switch_if_nothing_is_attached(off=disabled)) is not None:
+            with dispatcher.delivering.own, dispatcher.loop.gate.own, ExitStack() as even_if_one_fails:
+                dispatching.disabled = disabled
+                for vector in dispatcher.vectors.values():
+                    even_if_one_fails.callback(vector.follow)
+            if dispatching.current() is dispatcher:  # else what is attached to the next may have missed it
+                break

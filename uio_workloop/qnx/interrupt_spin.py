@@ -10,7 +10,7 @@ class InterruptSpin:
     """A lock for a few lines that a handler and a thread must not run at once.
 
     Nobody spins and no processor's interrupts are off: user space cannot do that. Who holds it may mask and unmask, but
-    must not detach: that waits for a handler, which may be waiting for the lock.
+    must not detach, disable or enable: those wait for a handler, which may be waiting for the lock.
 
     QNX: struct intrspin.
     """
@@ -47,10 +47,11 @@ def interrupt_lock(spin: InterruptSpin) -> None:
 
     Context: any thread, also a handler; waits for the holder.
     Raises:
+        TypeError: it is no spin.
         OSError: EDEADLK, the caller holds it; QNX hangs there.
     QNX: InterruptLock.
     """
-    spin.acquire()
+    _checked(spin).acquire()
 
 
 def interrupt_unlock(spin: InterruptSpin) -> None:
@@ -61,4 +62,10 @@ def interrupt_unlock(spin: InterruptSpin) -> None:
         OSError: EPERM, the caller does not hold it.
     QNX: InterruptUnlock.
     """
-    spin.release()
+    _checked(spin).release()
+
+
+def _checked(spin: InterruptSpin) -> InterruptSpin:
+    if not isinstance(spin, InterruptSpin):
+        raise TypeError(f"{spin!r} is no spin; make an InterruptSpin() that handler and thread share")
+    return spin

@@ -29,6 +29,19 @@ class Identity:
     open: Callable[[], Opened]
 
 
+def name_of(intr: object) -> Hashable:
+    """What an interrupt was called by, to be found again without looking it up; an object is itself, not its equals."""
+    if type(intr) in (int, str):
+        return intr
+    return os.fspath(intr) if isinstance(intr, os.PathLike) else ("object", id(intr))
+
+
+def shown(intr: object) -> str:
+    """For messages."""
+    name = getattr(intr, "name", None)
+    return name if isinstance(name, str) else repr(intr)
+
+
 def identify(intr: Intr) -> Identity:
     """Which interrupt that is; nothing is opened.
 

@@ -6,7 +6,6 @@ import enum
 import errno
 import operator
 import os
-import signal
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -213,13 +212,14 @@ class SigevSem(Event):
     sem: _Releasable | int
 
     def check(self) -> None:
-        if isinstance(self.sem, bool) or not (
+        if isinstance(self.sem, bool | type) or not (
             isinstance(self.sem, int) or callable(getattr(self.sem, "release", None))
         ):
             raise TypeError(f"{self.sem!r} is no semaphore: it has no release(), and is no descriptor of an eventfd")
-        if isinstance(self.sem, int) and self.sem < 0:
+        if isinstance(self.sem, int) and not _is_eventfd(self.sem):
             raise OSError(
-                errno.EINVAL, f"{self.sem} is no descriptor; make a semaphore with os.eventfd(0, os.EFD_SEMAPHORE)"
+                errno.EINVAL,
+                f"descriptor {self.sem} is no eventfd; make a semaphore with os.eventfd(0, os.EFD_SEMAPHORE)",
             )
 
     def deliver(self, thread: ThreadRecord, id: int) -> bool:  # noqa: A002
@@ -306,6 +306,8 @@ class SigevMemory(Event):
     def check(self) -> None:
         if not isinstance(self.view, memoryview):
             raise TypeError(f"{self.view!r} is no memoryview; write memoryview(buffer).cast('I')")
+        if _is_released(self.view):
+            raise OSError(errno.EINVAL, "the memory of an event was released; give a view that stays")
         if self.view.readonly or self.view.format != "I" or self.view.ndim != 1 or not len(self.view):
             raise OSError(errno.EINVAL, "the memory of an event is a writable view of 32-bit words: cast it to 'I'")
         if self.op not in _OPERATIONS:
@@ -337,9 +339,24 @@ class SigevUnblock(Event):
         return False
 
 
+def _is_eventfd(fd: int) -> bool:
+    """Source: proc(5), /proc/PID/fd."""
+    try:
+        return os.readlink(f"/proc/self/fd/{fd}") == "anon_inode:[eventfd]"
+    except OSError:
+        return False
+
+
+def _is_released(view: memoryview) -> bool:
+    try:
+        view.nbytes  # noqa: B018 - which is refused then
+    except ValueError:
+        return True
+    return False
+
+
 def _check_signal(signo: int, code: int, value: int | None) -> None:
-    if not 1 <= operator.index(signo) < signal.NSIG:
-        raise OSError(errno.EINVAL, f"there is no signal {signo}: it is 1 to {signal.NSIG - 1}")
+    signals.check_number(signo)
     if not SI_MINAVAIL <= operator.index(code) < 0 or code == signals.SI_TKILL:
         raise OSError(
             errno.EINVAL,

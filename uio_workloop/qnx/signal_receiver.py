@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import operator
 import os
 import select
 import signal
@@ -11,13 +12,19 @@ from typing import NamedTuple
 
 from uio_workloop._linux import signals as door
 from uio_workloop.qnx.blocking import check_may_wait
-from uio_workloop.qnx.timer_timeout import deadline_after, in_seconds
+from uio_workloop.qnx.timer_timeout import deadline_after, disarm, in_seconds
 
 LONGEST_S = 1_000_000  # poll(2) takes milliseconds of 31 bits
 
 
 class SignalInfo(NamedTuple):
-    """One signal. QNX: siginfo_t."""
+    """One signal.
+
+    `code` says how it was sent: yours, -1 for one with a plain value, 0 for one without. `value` has 32 bits, signed.
+    `pid` is of the sender.
+
+    QNX: siginfo_t.
+    """
 
     signo: int
     code: int
@@ -41,14 +48,15 @@ class SignalReceiver:
     """
 
     def __init__(self, signals: Iterable[int]) -> None:
-        wanted = {int(each) for each in signals}
+        wanted = {operator.index(each) for each in signals}
         for each in wanted:
-            if not 1 <= each < signal.NSIG:
-                raise OSError(errno.EINVAL, f"there is no signal {each}: it is 1 to {signal.NSIG - 1}")
+            door.check_number(each)
         try:
             self._fd = door.open_signalfd(wanted)
         except OSError as error:
-            raise OSError(errno.EAGAIN, f"cannot receive signals: {error.strerror}") from error
+            raise OSError(
+                errno.EAGAIN, f"cannot receive signals: {error.strerror}; close what is not needed"
+            ) from error
         self._blocked = wanted - {int(each) for each in signal.pthread_sigmask(signal.SIG_BLOCK, wanted)}
 
     def fileno(self) -> int:
@@ -63,12 +71,14 @@ class SignalReceiver:
 
         Context: the thread that made it; waits.
         Raises:
-            OSError: ETIMEDOUT, none came in time. ESRCH, it is closed. EDEADLK, the caller is a handler.
+            OSError: ETIMEDOUT, none came in time. ESRCH, it is closed. EDEADLK, the caller is a handler. EINVAL, no
+                such timeout.
         """
+        disarm()
         check_may_wait("receive a signal")
         deadline = deadline_after(timeout_ns)
         if self._fd < 0:
-            raise OSError(errno.ESRCH, "cannot receive a signal: the receiver is closed")
+            raise OSError(errno.ESRCH, "cannot receive a signal: the receiver is closed; make a new one")
         poll = select.poll()  # select() takes no descriptor beyond 1023
         poll.register(self._fd, select.POLLIN)
         while True:

@@ -11,7 +11,10 @@ from uio_workloop.qnx.thread_record import my_record
 
 
 class TimeoutState(enum.IntFlag):
-    """What the timeout is to end; the numbers are ours.
+    """What a timeout is to end; the numbers are this package's own.
+
+    - INTR: `interrupt_wait`.
+    - RECEIVE: `Channel.receive_pulse`.
 
     QNX: _NTO_TIMEOUT_INTR, _NTO_TIMEOUT_RECEIVE.
     """
@@ -23,8 +26,8 @@ class TimeoutState(enum.IntFlag):
 def timer_timeout(states: TimeoutState, timeout_ns: int) -> None:
     """Arm a timeout for the next call of this package in this thread, if it waits in one of these states.
 
-    Any call ends it, whether it waits or not; so arm it right before, each time. `timeout_ns=` of the call itself is
-    simpler, and goes first.
+    That call ends it, whether it waits or not; so arm it right before, each time. `timeout_ns=` of the call itself is
+    simpler, and goes first. What opens or closes a channel or a receiver, and a spin, are no such calls.
 
     Args:
         states: INTR: `interrupt_wait`; RECEIVE: `Channel.receive_pulse`.

@@ -7,10 +7,10 @@ the count is 0 and somebody is attached. How a line is masked, what arrives mean
 is the source's and the line's business.
 
 A firing is the source's action. First every event attachment's mask is booked and the source disabled, then the list
-is walked. Code of others, such as a handler, is called with the gate given up, because it may wait for whoever masks
-or unmasks. A receiver that unmasks at once cannot open the line before the walk is over, so it is never open between
-two deliveries of one firing. Who waits for a delivery that runs, because he detaches, waits for the dispatcher's second
-gate.
+is walked. If there is code of others in it, such as a handler, the gate is given up for the walk, because that code may
+wait for whoever masks or unmasks. A receiver that unmasks at once cannot open the line before the walk is over, so it
+is never open between two deliveries of one firing. Who has to wait for the end of a walk, because he detaches, waits
+for the dispatcher's second gate, too.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ class Vector:
         self.dispatcher = dispatcher
         self.key = key
         self.provider = provider
-        self.names: set[object] = set()
-        """What it was called when something was attached: so that nothing is looked up to unmask it."""
+        self.names: dict[Hashable, object] = {}
+        """What it was called when something was attached, by `name_of`: so that nothing is looked up to unmask it."""
         self.attachments: list[Attachment] = []
         self.count = MaskCount()
         self._walking = False
@@ -196,26 +196,33 @@ class Vector:
     def _fire(self, sender: InterruptEventSource, count: int) -> None:
         self.dispatcher.ends.bury()
         told = tuple(self.attachments)
+        never_waits = True
         for attachment in told:  # all of them first: the line stays masked until the last has unmasked
+            never_waits &= attachment.never_waits
             if attachment.event is not None:
                 self.count.mask(attachment.id)
-        self.follow()
-        gate = self.dispatcher.loop.gate
-        self._walking = True
         try:
-            for attachment in told:
-                if attachment.never_waits:
-                    attachment.serve(count)
-                else:
-                    gate.call_outside(self._serve_alone, attachment, count)
-        finally:
-            self._walking = False
             self.follow()
+        finally:  # a line that refuses has interrupted all the same
+            self._walking = True
+            try:
+                if never_waits:
+                    self._walk(told, count)
+                else:
+                    self.dispatcher.loop.gate.call_outside(self._walk_outside, told, count)
+            finally:
+                self._walking = False
+                self.follow()
 
-    def _serve_alone(self, attachment: Attachment, count: int) -> None:
+    def _walk(self, told: tuple[Attachment, ...], count: int) -> None:
+        for attachment in told:
+            if attachment.attached:
+                attachment.serve(count)
+
+    def _walk_outside(self, told: tuple[Attachment, ...], count: int) -> None:
         """Context: the dispatcher's thread, gate open."""
         with self.dispatcher.delivering.surely:
-            attachment.serve(count)
+            self._walk(told, count)
 
     def device_left(self) -> None:
         """Nothing will come of it any more; tell whoever waits."""
@@ -226,7 +233,15 @@ class Vector:
 class _Source(InterruptEventSource):
     """Tells its vector when it is closed, whether the device has left or its owner has closed it."""
 
+    def close(self) -> None:
+        owner = self.owner
+        if isinstance(owner, Vector) and not owner.dispatcher.loop.gate.held:
+            with owner.dispatcher.delivering.own:  # a handler that runs needs its device
+                super().close()
+        else:
+            super().close()
+
     def free(self) -> None:
         super().free()
-        if isinstance(self.owner, Vector):
+        if isinstance(self.owner, Vector) and not self.owner.dispatcher.loop.closed:  # else the program ends
             self.owner.device_left()
