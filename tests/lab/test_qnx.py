@@ -93,14 +93,14 @@ def test_all_names_of_a_device_are_one_interrupt_with_one_descriptor_and_one_cou
     dummy = make_dummy(trigger=Trigger.EDGE)
     link = tmp_path / "fpga"
     link.symlink_to(dummy.device.node)
-    names: list[Intr] = [dummy.device.node, "uio:uio_dummy.0", dummy_irq(), link]
+    names: list[Intr] = [dummy.device.node, "uio:uio_dummy.0", dummy_irq(), link, dummy.device]
     before = descriptors_of(dummy.device.node)
     ids = [attach(name, SigevNone()) for name in names]
     assert descriptors_of(dummy.device.node) == before + 1
     dummy.cause()
     until_it_has_fired(ids[0])
-    assert [interrupt_mask_count(name) for name in names] == [4] * 4
-    assert [interrupt_unmask(*each) for each in zip(reversed(names), ids, strict=True)] == [3, 2, 1, 0]
+    assert [interrupt_mask_count(name) for name in names] == [5] * 5
+    assert [interrupt_unmask(*each) for each in zip(reversed(names), ids, strict=True)] == [4, 3, 2, 1, 0]
     assert not dummy.masked
 
 
