@@ -306,18 +306,26 @@ def test_a_driver_that_is_unbound_ends_the_wait_for_its_device(dummy, other, att
     check_that_a_departure_ends_the_wait("uio:uio_dummy.0", dummy.unbind, other, attach)
 
 
-@pytest.mark.qnx(71)
-def test_a_card_that_is_unbound_ends_the_wait_for_it(cards, other, attach):
-    def unbind() -> None:
-        write("/sys/bus/pci/drivers/uio_pci_generic/unbind", cards[1].address)
-
-    check_that_a_departure_ends_the_wait(cards[1].address, unbind, other, attach)
+@pytest.fixture
+def leaving_address(cards) -> Iterator[str]:
+    """Of a card that the test unbinds."""
+    yield cards[1].address
     guest.bind_to_uio(cards[1].address)
+
+
+@pytest.mark.qnx(71)
+def test_a_card_that_is_unbound_ends_the_wait_for_it(leaving_address, other, attach):
+    def unbind() -> None:
+        write("/sys/bus/pci/drivers/uio_pci_generic/unbind", leaving_address)
+
+    check_that_a_departure_ends_the_wait(leaving_address, unbind, other, attach)
 
 
 @pytest.mark.qnx(71)
 def test_a_line_that_leaves_with_its_chip_ends_the_wait_for_it(other, attach):
     live = "/sys/kernel/config/gpio-sim/test_leaving/live"
     with gpio_chip("leaving") as chip, GpioLine.find(f"{chip}:0") as line:
-        check_that_a_departure_ends_the_wait(line, lambda: write(live, "0"), other, attach)
-        write(live, "1")  # for gpio_chip() to end
+        try:
+            check_that_a_departure_ends_the_wait(line, lambda: write(live, "0"), other, attach)
+        finally:
+            write(live, "1")  # for gpio_chip() to end
