@@ -15,6 +15,8 @@ APPLY   ?=
 PREFIX  ?= /usr/local
 DESTDIR ?=
 INTERPRETER ?= $(abspath $(PY))
+# With tests/qnx, so that one run shows the whole contract.
+QNX_LAB := tests/lab/test_qnx.py
 export CMD
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -35,8 +37,6 @@ test-host: $(VENV)/.benchmarks ## the tests of this machine alone, in two minute
 test-lab: lab-packages ## the tests on real interrupts alone, in virtual machines
 	@echo "two virtual machines at a time; what each has to say comes when it is done, after some minutes"
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line test-lab-devices test-lab-others
-
-QNX_LAB := tests/lab/test_qnx.py  # with tests/qnx, so that one run shows the whole contract
 
 test-lab-devices: lab-packages
 	UIO_WORKLOOP_REQUIRE_LAB=1 $(LAB) --timeout 1800 -- $(PY) -m pytest -p no:cacheprovider tests/lab tests/realtime --ignore=$(QNX_LAB)

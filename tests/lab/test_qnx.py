@@ -93,14 +93,14 @@ def test_all_names_of_a_device_are_one_interrupt_with_one_descriptor_and_one_cou
     dummy = make_dummy(trigger=Trigger.EDGE)
     link = tmp_path / "fpga"
     link.symlink_to(dummy.device.node)
-    names: list[Intr] = [dummy.device.node, "uio:uio_dummy.0", dummy_irq(), link]
+    names: list[Intr] = [dummy.device.node, "uio:uio_dummy.0", dummy_irq(), link, dummy.device]
     before = descriptors_of(dummy.device.node)
     ids = [attach(name, SigevNone()) for name in names]
     assert descriptors_of(dummy.device.node) == before + 1
     dummy.cause()
     until_it_has_fired(ids[0])
-    assert [interrupt_mask_count(name) for name in names] == [4] * 4
-    assert [interrupt_unmask(*each) for each in zip(reversed(names), ids, strict=True)] == [3, 2, 1, 0]
+    assert [interrupt_mask_count(name) for name in names] == [5] * 5
+    assert [interrupt_unmask(*each) for each in zip(reversed(names), ids, strict=True)] == [4, 3, 2, 1, 0]
     assert not dummy.masked
 
 
@@ -306,18 +306,26 @@ def test_a_driver_that_is_unbound_ends_the_wait_for_its_device(dummy, other, att
     check_that_a_departure_ends_the_wait("uio:uio_dummy.0", dummy.unbind, other, attach)
 
 
-@pytest.mark.qnx(71)
-def test_a_card_that_is_unbound_ends_the_wait_for_it(cards, other, attach):
-    def unbind() -> None:
-        write("/sys/bus/pci/drivers/uio_pci_generic/unbind", cards[1].address)
-
-    check_that_a_departure_ends_the_wait(cards[1].address, unbind, other, attach)
+@pytest.fixture
+def leaving_address(cards) -> Iterator[str]:
+    """Of a card that the test unbinds."""
+    yield cards[1].address
     guest.bind_to_uio(cards[1].address)
+
+
+@pytest.mark.qnx(71)
+def test_a_card_that_is_unbound_ends_the_wait_for_it(leaving_address, other, attach):
+    def unbind() -> None:
+        write("/sys/bus/pci/drivers/uio_pci_generic/unbind", leaving_address)
+
+    check_that_a_departure_ends_the_wait(leaving_address, unbind, other, attach)
 
 
 @pytest.mark.qnx(71)
 def test_a_line_that_leaves_with_its_chip_ends_the_wait_for_it(other, attach):
     live = "/sys/kernel/config/gpio-sim/test_leaving/live"
     with gpio_chip("leaving") as chip, GpioLine.find(f"{chip}:0") as line:
-        check_that_a_departure_ends_the_wait(line, lambda: write(live, "0"), other, attach)
-        write(live, "1")  # for gpio_chip() to end
+        try:
+            check_that_a_departure_ends_the_wait(line, lambda: write(live, "0"), other, attach)
+        finally:
+            write(live, "1")  # for gpio_chip() to end
