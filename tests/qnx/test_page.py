@@ -148,7 +148,7 @@ def test_the_interrupt_thread_on_the_page_serves_clears_reads_back_unmasks_and_w
 def test_masks_by_numbers_are_those_on_the_page(capsys):
     (session,) = re.findall(r"```pycon\n(.*?)```", PAGE.read_text(), re.DOTALL)
     test = doctest.DocTestParser().get_doctest(session, {}, "docs/qnx.md", None, None)
-    outcome = doctest.DocTestRunner().run(test, clear_globs=False)
+    outcome = doctest.DocTestRunner(verbose=False).run(test, clear_globs=False)
     for each in ("line", "channel"):
         test.globs[each].close()
     await_end()

@@ -116,9 +116,7 @@ def hold() -> Dispatcher:
             try:
                 _current = Dispatcher()
             except (OSError, RuntimeError) as error:
-                raise OSError(
-                    errno.EAGAIN, f"cannot attach: {error}; close what is not needed"
-                ) from error
+                raise OSError(errno.EAGAIN, f"cannot attach: {error}; close what is not needed") from error
         if _current.users >= MOST_ATTACHMENTS:
             raise OSError(errno.EAGAIN, f"cannot attach: there are {MOST_ATTACHMENTS} attachments; detach one")
         _current.users += 1
