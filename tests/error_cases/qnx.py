@@ -163,11 +163,13 @@ def interrupts() -> Iterator[dict[str, Any]]:
             "closed_receiver": qnx.SignalReceiver([signal.SIGRTMIN + 1]),
             "spin": qnx.InterruptSpin(),
             "word": memoryview(bytearray(4)).cast("I"),
+            "released": memoryview(bytearray(4)).cast("I"),
             "SIGRTMIN": int(signal.SIGRTMIN),
             "no_descriptor_left": no_descriptor_left(),
         }
         for each in ("closed", "closed_channel", "closed_receiver"):
             names[each].close()
+        names["released"].release()
         undo.enter_context(InterruptEventSource(names["taken"], print))
         undo.callback(detach_all)
         meanwhile = Meanwhile(enter(ExitStack()))
@@ -248,6 +250,7 @@ CASES = {
         *each("ENOTSUP", attach("SigevIntr(), 0x80")),
         *each("EBUSY", "interrupt_attach_event(taken, SigevIntr())"),
         *with_id("EBUSY", attach("SigevIntr(), IntrFlags.EXCLUSIVE")),
+        *each("EBUSY", f"{attach('SigevIntr(), IntrFlags.EXCLUSIVE')}; {attach('SigevIntr()')}"),
         *each("EAGAIN", "while True: " + attach("SigevNone()")),
         *each("EAGAIN", f"with no_descriptor_left: {attach('SigevIntr()')}"),
         Case("interrupt_mask(departing, id)", "ENODEV", left, "the device has left"),
@@ -258,6 +261,7 @@ CASES = {
         *each("EINVAL", attach("SigevSignal(0)"), attach("SigevSignalCode(SIGRTMIN, code=0)")),
         *each("EINVAL", attach("SigevSignal(SIGRTMIN, 1 << 31)")),
         *each("EINVAL", attach("SigevMemory(memoryview(bytearray(4)), 1)"), attach("SigevMemory(word, -1)")),
+        *each("EINVAL", attach("SigevMemory(word, 1, 9)"), attach("SigevMemory(released, 1)")),
         *each("ENOTSUP", attach("SigevUnblock()")),
         Case(attach("SigevSignal(SIGRTMIN, 1)"), "ENOTSUP", rare_processor, "on a processor that is not known"),
         *with_id("EINVAL", "interrupt_detach(id); interrupt_detach(id)"),
@@ -288,5 +292,6 @@ CASES = {
         *each("ESRCH", "closed_receiver.receive()"),
         *each("EDEADLK", "interrupt_lock(spin); interrupt_lock(spin)"),
         *each("EPERM", "interrupt_unlock(spin)"),
+        *each("TypeError", "interrupt_lock(None)"),
     ]
 }
