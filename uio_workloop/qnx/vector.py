@@ -196,23 +196,24 @@ class Vector:
     def _fire(self, sender: InterruptEventSource, count: int) -> None:
         self.dispatcher.ends.bury()
         told = tuple(self.attachments)
-        never_waits = True
         for attachment in told:  # all of them first: the line stays masked until the last has unmasked
-            never_waits &= attachment.never_waits
             if attachment.event is not None:
                 self.count.mask(attachment.id)
         try:
             self.follow()
         finally:  # a line that refuses has interrupted all the same
-            self._walking = True
-            try:
-                if never_waits:
-                    self._walk(told, count)
-                else:
-                    self.dispatcher.loop.gate.call_outside(self._walk_outside, told, count)
-            finally:
-                self._walking = False
-                self.follow()
+            self._tell(told, count)
+
+    def _tell(self, told: tuple[Attachment, ...], count: int) -> None:
+        self._walking = True
+        try:
+            if all([attachment.never_waits for attachment in told]):  # noqa: C419 - a list is quicker
+                self._walk(told, count)
+            else:
+                self.dispatcher.loop.gate.call_outside(self._walk_outside, told, count)
+        finally:
+            self._walking = False
+            self.follow()
 
     def _walk(self, told: tuple[Attachment, ...], count: int) -> None:
         for attachment in told:
