@@ -16,12 +16,18 @@ from qnx_rig import Note, fire, in_thread, settle
 from uio_workloop import SoftwareInterrupt
 from uio_workloop.qnx import (
     IntrFlags,
+    SigevIntr,
     SigevNone,
+    WaitFlags,
+    interrupt_attach_event,
     interrupt_detach,
+    interrupt_disable,
+    interrupt_enable,
     interrupt_info,
     interrupt_mask,
     interrupt_mask_count,
     interrupt_unmask,
+    interrupt_wait,
 )
 from uio_workloop.qnx import dispatcher as dispatching
 
@@ -144,3 +150,52 @@ def test_a_handler_that_calls_sys_exit_stops_nobody_else(attached, line, caplog)
     assert told == ["behind"]
     assert interrupt_info(broken).failed == 1
     assert [record.exc_info[0] for record in caplog.records] == [SystemExit]
+
+
+@pytest.mark.qnx(84)
+def test_a_handler_that_returns_an_intr_event_ends_the_wait_of_the_thread_that_attached_it(attached, line):
+    id = attached.handler(line, lambda area, id: SigevIntr())  # noqa: A001, A006
+    fire(line)
+    assert interrupt_wait(timeout_ns=0) == (id,)
+    with pytest.raises(TimeoutError):
+        interrupt_wait(timeout_ns=0)
+    interrupt_detach(id)
+    with pytest.raises(PermissionError):
+        interrupt_wait(timeout_ns=0)
+
+
+@pytest.mark.parametrize("nonsense", ["SigevIntr", 5, SigevIntr, [None]])
+def test_a_handler_that_returns_no_event_has_failed_and_the_log_says_what_it_returns(attached, line, caplog, nonsense):
+    id = attached.handler(line, lambda area, id: nonsense)  # noqa: A001, A006
+    fire(line)
+    assert interrupt_info(id).failed == 1
+    assert "the handler returned" in str(caplog.records[0].exc_info[1])
+
+
+def test_a_wait_that_ends_without_an_interrupt_says_who_has_masked_it(attached, line):
+    id = attached.event(line, SigevIntr())  # noqa: A001
+    fire(line)
+    interrupt_wait()
+    with pytest.raises(TimeoutError, match=rf"within 0.001 s; {line.name} is masked, by id {id} \(1\)"):
+        interrupt_wait(timeout_ns=1_000_000)
+    interrupt_unmask(line, id)
+    interrupt_disable()
+    try:
+        with pytest.raises(TimeoutError, match="they are disabled"):
+            interrupt_wait(timeout_ns=1_000_000)
+    finally:
+        interrupt_enable()
+
+
+def test_an_id_in_the_place_of_an_interrupt_is_noticed(attached, line):
+    id = attached.event(line, SigevNone())  # noqa: A001
+    with pytest.raises(OSError, match="if that is an id, give it second"):
+        interrupt_mask(id)
+
+
+def test_flags_of_a_wait_are_none_of_an_attachment_and_the_other_way_round(attached, line):
+    with pytest.raises(TypeError, match="are IntrFlags"):
+        interrupt_attach_event(line, SigevNone(), WaitFlags.UNMASK)
+    attached.event(line, SigevIntr())
+    with pytest.raises(TypeError, match="are WaitFlags"):
+        interrupt_wait(IntrFlags.NO_UNMASK)

@@ -82,8 +82,8 @@ class Attachment:
 
     @property
     def for_wait(self) -> bool:
-        """Whether its thread waits for it."""
-        return isinstance(self.event, SigevIntr)
+        """Whether its thread may wait for it: what a handler will return nobody knows."""
+        return self.event is None or isinstance(self.event, SigevIntr)
 
     def serve(self, count: int) -> None:
         """It has fired; tell whoever is to be told. Context: the thread that delivers."""
@@ -93,8 +93,7 @@ class Attachment:
             self._deliver(self.event)
         elif self._handler is not None:
             try:
-                told = self._handler(self._area, self.id)
-                for event in (told,) if isinstance(told, Event) else told or ():
+                for event in _events(self._handler(self._area, self.id)):
                     event.check()
                     self._deliver(event)
             except BaseException as error:  # any code of a driver, even sys.exit(); the others in the list go on
@@ -126,6 +125,17 @@ class Attachment:
             delivered=self.delivered,
             failed=self.failed,
         )
+
+
+def _events(told: object) -> list[Event]:
+    """What a handler has returned, as a list."""
+    if told is None:
+        return []
+    several = list(told) if isinstance(told, Iterable) else [told]
+    events = [each for each in several if isinstance(each, Event)]
+    if len(events) < len(several):
+        raise TypeError(f"the handler returned {told!r}: it returns None, an event, or several")
+    return events
 
 
 def no_such_id(id: int, code: int = errno.ESRCH) -> OSError:  # noqa: A002

@@ -47,8 +47,11 @@ def check_intr_flags(flags: int) -> IntrFlags:
     """The flags as such.
 
     Raises:
+        TypeError: they are of a wait.
         OSError: EINVAL, a bit means nothing. ENOTSUP, it means something that Linux does not have.
     """
+    if isinstance(flags, WaitFlags):  # the same numbers mean something else
+        raise TypeError(f"cannot attach with {flags!r}: the flags of an attachment are IntrFlags")
     unknown = operator.index(flags) & ~int(IntrFlags(0x2F))
     for bit, name in _NOT_HERE.items():
         if flags >= 0 and unknown & bit:
@@ -65,10 +68,13 @@ def check_wait_flags(flags: int, timeout_ns: int | None) -> WaitFlags:
     """The flags as such.
 
     Raises:
+        TypeError: they are of an attachment.
         OSError: EINVAL, a bit means nothing. ENOTSUP, FAST does not go with a timeout.
     """
     if not operator.index(flags):
         return _NONE
+    if isinstance(flags, IntrFlags):
+        raise TypeError(f"cannot wait with {flags!r}: the flags of a wait are WaitFlags")
     if not 0 <= flags <= 0x3:
         raise OSError(errno.EINVAL, f"cannot wait with flags {flags:#x}: the bits are those of WaitFlags")
     if flags & WaitFlags.FAST and timeout_ns is not None:

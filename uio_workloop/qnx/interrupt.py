@@ -22,7 +22,7 @@ from uio_workloop.qnx.intr import Identity, Intr, identify, name_of, shown
 from uio_workloop.qnx.refusal import as_qnx_says_it, raise_as_qnx_does
 from uio_workloop.qnx.sigevent import Event
 from uio_workloop.qnx.thread_record import my_record
-from uio_workloop.qnx.timer_timeout import TimeoutState, deadline_after, disarm, timeout_of
+from uio_workloop.qnx.timer_timeout import TimeoutState, deadline_after, disarm, in_seconds, timeout_of
 from uio_workloop.qnx.vector import Vector
 
 T = TypeVar("T")
@@ -206,6 +206,8 @@ def interrupt_info(id: int) -> InterruptInfo:  # noqa: A002
         OSError: ESRCH, no such id. EPERM, it is the parent's, who forked this process.
     QNX: none.
     """
+    if operator.index(id) == NOBODY:
+        raise no_such_id(id)
     return _under_gate(_info, None, id)
 
 
@@ -237,7 +239,28 @@ def interrupt_wait(flags: int = 0, timeout_ns: int | None = None, *, restart: bo
         for each in record.to_unmask():
             _unmask_if_need_be(each)
             record.unmasked(each)
-    return record.wait(deadline, restart=restart)
+    try:
+        return record.wait(deadline, restart=restart)
+    except TimeoutError:
+        if not timeout_ns:
+            raise
+        raise OSError(errno.ETIMEDOUT, f"no interrupt came within {in_seconds(timeout_ns)}{_why_not()}") from None
+
+
+def _why_not() -> str:
+    """What keeps the interrupts of this thread from coming, if it is known."""
+    if dispatching.disabled:
+        return "; they are disabled, interrupt_enable() lets them come"
+    dispatcher, record = dispatching.current(), my_record()
+    if dispatcher is None:
+        return ""
+    with dispatcher.loop.gate:
+        masked = {
+            each.vector.name: each.vector.count.holders()
+            for each in dispatcher.attachments.values()
+            if each.thread is record and each.for_wait and each.vector.count.total
+        }
+    return "".join(f"; {name} is masked, by {masks}" for name, masks in masked.items())
 
 
 def _unmask_if_need_be(id: int) -> None:  # noqa: A002
@@ -288,11 +311,20 @@ def _by_intr(intr: Intr | None) -> Vector:
     with dispatcher.loop.gate.own:
         found = [vector for vector in dispatcher.vectors.values() if name in vector.names]
         live = next((vector for vector in found if not vector.gone), None)
+        if not found:
+            _check_is_no_id(dispatcher, intr)
         if live is None:
             live = dispatcher.vectors.get(identify(intr).key) or next(iter(found), None)
     if live is None:
         raise _nobody_attached(intr)
     return live
+
+
+def _check_is_no_id(dispatcher: Dispatcher, intr: object) -> None:
+    if isinstance(intr, int) and intr in dispatcher.attachments:
+        raise OSError(
+            errno.EINVAL, f"nothing is attached to interrupt {intr}; if that is an id, give it second, after None"
+        )
 
 
 def _is_called(vector: Vector, intr: Intr) -> bool:

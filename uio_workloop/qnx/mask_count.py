@@ -68,8 +68,13 @@ class MaskCount:
 
     def _refusal(self, owner: int) -> str:
         if owner in self._accounts:
-            others = f"; those there are ({self._total}) belong to others" if self._total else ""
+            others = f"; the masks are those of {self.holders()}" if self._total else ""
             return f"cannot unmask by id {owner}: it has no mask to release{others}"
         if self._total:
-            return f"cannot unmask: the masks there are ({self._total}) belong to ids; unmask by the id that masked"
+            return f"cannot unmask: the masks are those of {self.holders()}; unmask by that id, or detach it"
         return "cannot unmask: the interrupt is not masked"
+
+    def holders(self) -> str:
+        """Who has masked it, and how often: for messages."""
+        holders = [f"id {owner} ({masks})" for owner, masks in self._accounts.items() if masks]
+        return ", ".join(holders + [f"nobody ({self._anonymous})"] * bool(self._anonymous))

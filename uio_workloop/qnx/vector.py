@@ -188,7 +188,7 @@ class Vector:
             raise
 
     def _check_present(self, operation: str) -> None:
-        if self._source.closed:
+        if self._source.closed and not self.dispatcher.loop.closed:  # which it is when the program ends
             raise OSError(errno.ENODEV, f"cannot {operation} {self.name}: the device has left, or was closed; detach")
 
     # Interrupts
