@@ -57,6 +57,7 @@ NOT_ON_THE_PAGE = {
     "loop/deadlock.py _registered DeadlockError": TOO_LITTLE,
     "loop/gate_lock.py _refuse UsageError": "raised into a filter, where the log tells of it",
     "realtime/realtime_profile.py _granted RealtimeError": TOO_LITTLE,
+    "qnx/attachment.py _events TypeError": "goes to the log, as what a handler raises",
     "qnx/mask_count.py unmask EAGAIN": TOO_LITTLE,
     "qnx/refusal.py raise_as_qnx_does OSError": TOO_LITTLE,
     "loop/hold_time.py report HoldTimeError": "more than a sentence: it has the stack of who held the gate",
