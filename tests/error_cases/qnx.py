@@ -36,7 +36,7 @@ def execute(line: str, names: dict[str, Any]) -> Outcome:
         return Outcome(type(error).__name__, str(error))
     else:
         return Outcome("nothing", "")
-    return Outcome(code, re.sub(r"(attachment|by id) [1-9][0-9]{0,4}\b", r"\1 N", sentence))
+    return Outcome(code, re.sub(r"(attachment|id|to interrupt) [1-9][0-9]{0,4}\b", r"\1 N", sentence))
 
 
 def execute_in_child(line: str, names: dict[str, Any]) -> Outcome:
