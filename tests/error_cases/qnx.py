@@ -16,7 +16,6 @@ from typing import Any
 from helpers import DEADLINE_S, Departing
 
 from error_cases.case import Case, Outcome
-from error_cases.loops import until_waiting
 from uio_workloop import InterruptEventSource, SoftwareInterrupt, WorkLoop, qnx
 from uio_workloop._linux import signals
 from uio_workloop.qnx import dispatcher as dispatching
@@ -178,9 +177,8 @@ def interrupts() -> Iterator[dict[str, Any]]:
             loop.run_action(int)
 
         def until_it_waits() -> None:
-            dispatcher = dispatching.current()
-            assert dispatcher is not None
-            until_waiting(dispatcher.thread)
+            while not loop.gate.waiting:
+                os.sched_yield()
 
         helpers = {"wait_for_the_gate": wait_for_the_gate, "until_it_waits": until_it_waits}
         more = {name: getattr(meanwhile, name) for name in ("soon", "signal_comes", "in_handler")}
