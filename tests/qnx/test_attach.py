@@ -7,7 +7,7 @@ import signal
 from contextlib import suppress
 
 import pytest
-from helpers import Departing, attach
+from helpers import Departing, Refusing, attach
 from qnx_rig import DEADLINE_NS, TRACKED, Note, fire
 
 from uio_workloop import NoResourcesError, PrivilegeError, SoftwareInterrupt
@@ -29,28 +29,6 @@ from uio_workloop.qnx import (
 )
 from uio_workloop.qnx import dispatcher as dispatching
 from uio_workloop.testing.leaks import open_descriptors
-
-
-class Unopenable(SoftwareInterrupt):
-    """A line that answers EIO when it is to be opened, for so long as the test wants."""
-
-    broken = True
-
-    def unmask(self) -> None:
-        if self.broken:
-            raise OSError(errno.EIO, "no")
-        super().unmask()
-
-
-class Unmaskable(SoftwareInterrupt):
-    """A line that answers EIO when it is to be masked, for so long as the test wants."""
-
-    broken = False
-
-    def mask(self) -> None:
-        if self.broken:
-            raise OSError(errno.EIO, "no")
-        super().mask()
 
 
 class Forbidden(SoftwareInterrupt):
@@ -160,12 +138,13 @@ def test_an_event_that_could_not_be_delivered_is_einval(soft, case):
 
 @pytest.mark.qnx(10)
 def test_a_line_that_cannot_be_opened_is_let_go_of_and_can_be_attached_to_later(attached):
-    with Unopenable() as line:
-        with pytest.raises(OSError, match="no") as refused:
+    with Refusing() as line:
+        line.refused = "unmask"
+        with pytest.raises(OSError, match="no answer") as refused:
             interrupt_attach_event(line, SigevNone())
         assert refused.value.errno == errno.EIO
         assert dispatching.current() is None
-        line.broken = False
+        line.refused = ""
         attached.event(line, SigevNone())
         assert interrupt_mask_count(line) == 0
         attached.detach_all()
@@ -174,8 +153,7 @@ def test_a_line_that_cannot_be_opened_is_let_go_of_and_can_be_attached_to_later(
 @pytest.mark.qnx(11)
 def test_an_attachment_that_fails_changes_nothing_for_those_that_are_there(attached):
     told = []
-    with Unopenable() as line:
-        line.broken = False
+    with Refusing() as line:
         first = attached.event(line, Note(told, "first"))
         with pytest.raises(OSError, match="exclusive"):
             interrupt_attach_event(line, SigevNone(), IntrFlags.EXCLUSIVE | IntrFlags.NO_UNMASK)
@@ -189,12 +167,12 @@ def test_an_attachment_that_fails_changes_nothing_for_those_that_are_there(attac
 @pytest.mark.parametrize("flags", [IntrFlags.NO_UNMASK, IntrFlags.NO_UNMASK | TRACKED])
 def test_an_attachment_that_fails_half_way_is_undone(attached, flags):
     told = []
-    with Unmaskable() as line:
+    with Refusing() as line:
         first = attached.event(line, Note(told, "first"))
-        line.broken = True
-        with pytest.raises(OSError, match="no") as refused:
+        line.refused = "mask"
+        with pytest.raises(OSError, match="no answer") as refused:
             interrupt_attach_event(line, Note(told, "second"), flags)
-        line.broken = False
+        line.refused = ""
         assert refused.value.errno == errno.EIO
         assert (interrupt_info(first).position, interrupt_mask_count(line)) == (0, 0)
         fire(line)
@@ -207,10 +185,11 @@ def test_a_line_that_could_not_be_opened_is_free_for_others_although_something_e
     attached, soft, work_loop, seen
 ):
     attached.event(soft, SigevNone())
-    with Unopenable() as line:
-        with pytest.raises(OSError, match="no"):
+    with Refusing() as line:
+        line.refused = "unmask"
+        with pytest.raises(OSError, match="no answer"):
             interrupt_attach_event(line, SigevNone())
-        line.broken = False
+        line.refused = ""
         attach(work_loop, line, seen).close()
 
 

@@ -31,11 +31,6 @@ from uio_workloop.qnx import (
 )
 
 
-@pytest.fixture
-def told() -> list[object]:
-    return []
-
-
 @pytest.mark.qnx(74)
 def test_a_firing_for_a_closed_channel_is_a_failed_delivery_and_masks(rig, attached):
     with Channel() as channel:
@@ -240,6 +235,11 @@ def test_a_spin_does_not_nest_and_says_so_instead_of_hanging():
     with pytest.raises(PermissionError):
         interrupt_unlock(spin)
     assert twice.value.errno == errno.EDEADLK
+
+
+def test_what_is_no_spin_is_a_type_error():
+    with pytest.raises(TypeError):
+        interrupt_lock(None)
 
 
 @pytest.mark.qnx(89)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import errno
-import os
 import threading
 
 import pytest
 from helpers import DEADLINE_S
-from qnx_rig import DEADLINE_NS, TRACKED, Note, delivery, exists, fire, settle, unmask
+from qnx_rig import DEADLINE_NS, TRACKED, Note, await_asleep, delivery, exists, fire, settle, unmask
 
 from uio_workloop.qnx import (
     Channel,
@@ -24,13 +23,9 @@ from uio_workloop.qnx import (
     interrupt_wait,
 )
 from uio_workloop.qnx import dispatcher as dispatching
+from uio_workloop.qnx.thread_record import my_record
 
 UNTRACKED = IntrFlags(0)
-
-
-@pytest.fixture
-def told() -> list[object]:
-    return []
 
 
 @pytest.mark.qnx(43)
@@ -112,6 +107,7 @@ class Waiter:
         attached = threading.Event()
 
         def run() -> None:
+            self.record = my_record()
             self.ids = [interrupt_attach_event(line, SigevIntr()) for line in lines]
             attached.set()
             try:
@@ -132,7 +128,7 @@ class Waiter:
 def test_detaching_what_a_thread_waits_for_ends_its_wait_with_esrch(rig, attached):
     attached.event(rig.provider, SigevNone())
     waiter = Waiter([rig.provider])
-    await_wait(waiter)
+    await_asleep(waiter.record)
     interrupt_detach(waiter.ids[0])
     assert waiter.result() == errno.ESRCH
 
@@ -141,18 +137,11 @@ def test_detaching_what_a_thread_waits_for_ends_its_wait_with_esrch(rig, attache
 def test_a_wait_goes_on_for_the_attachment_that_is_left(rig, attached):
     attached.event(rig.provider, SigevNone())
     waiter = Waiter([rig.provider, rig.provider])
-    await_wait(waiter)
+    await_asleep(waiter.record)
     interrupt_detach(waiter.ids[0])
     fire(rig)
     assert waiter.result() == (waiter.ids[1],)
     settle()
-
-
-def await_wait(waiter: Waiter) -> None:
-    """Until the thread waits: observed, not guessed."""
-    record = dispatching.find(waiter.ids[0]).thread
-    while record._bell is None:
-        os.sched_yield()
 
 
 @pytest.mark.qnx(51)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import errno
-import os
 import sys
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from helpers import DEADLINE_S, Stage, await_queue
-from qnx_rig import Note, fire, in_thread, settle
+from helpers import DEADLINE_S, Background, await_queue
+from qnx_rig import Note, await_held_up, fire, in_thread, settle
 
 from uio_workloop import SoftwareInterrupt
 from uio_workloop.qnx import (
@@ -23,20 +21,11 @@ from uio_workloop.qnx import (
     interrupt_mask_count,
     interrupt_unmask,
 )
-from uio_workloop.qnx import dispatcher as dispatching
 
 
 @pytest.fixture
 def line(lines) -> SoftwareInterrupt:
     return lines[0]
-
-
-@pytest.fixture
-def stage() -> Iterator[Stage]:
-    """Where a handler waits for the test; it goes on at the end, whatever happens."""
-    stage = Stage()
-    yield stage
-    stage.release()
 
 
 def test_while_a_handler_runs_other_threads_attach_mask_and_unmask(attached, line, stage):
@@ -108,8 +97,7 @@ def test_a_detach_waits_for_the_handler_that_runs(attached, line, stage):
     stage.await_reached()
     with ThreadPoolExecutor(1) as thread:
         detaching = thread.submit(interrupt_detach, id)
-        while not dispatching.current().delivering.waiting:
-            os.sched_yield()
+        await_held_up()
         assert told == []
         stage.release()
         detaching.result(DEADLINE_S)
@@ -144,3 +132,15 @@ def test_a_handler_that_calls_sys_exit_stops_nobody_else(attached, line, caplog)
     assert told == ["behind"]
     assert interrupt_info(broken).failed == 1
     assert [record.exc_info[0] for record in caplog.records] == [SystemExit]
+
+
+def test_an_event_made_from_one_that_never_waits_may_wait_for_who_masks(attached, line, stage):
+    class Waiting(SigevNone):
+        def deliver(self, thread, id):  # noqa: A002
+            stage.hold()
+            return True
+
+    id = attached.event(line, Waiting())  # noqa: A001
+    line.cause()
+    stage.await_reached()
+    assert Background(interrupt_mask, line, id).result() == 2

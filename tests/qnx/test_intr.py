@@ -10,11 +10,12 @@ import subprocess
 import sys
 
 import pytest
+from qnx_rig import Note, fire
 
 from uio_workloop import SoftwareInterrupt
 from uio_workloop.devices import udev
 from uio_workloop.devices.names import Entry
-from uio_workloop.qnx import SigevNone, interrupt_attach_event
+from uio_workloop.qnx import SigevNone, interrupt_attach_event, interrupt_unmask
 from uio_workloop.qnx.intr import identify
 
 FPGA = Entry("/dev/uio0", "fpga", ("/dev/uio0", "uio:fpga", "irq:39"))
@@ -70,3 +71,16 @@ print([name for name in sys.modules if name in ("pyudev", "periphery", "uio_work
 """
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert run.stdout == "[]\n"
+
+
+class Unhashable(SoftwareInterrupt):
+    __hash__ = None  # type: ignore[assignment]
+
+
+def test_a_provider_that_cannot_be_hashed_is_attached_to_as_any_other(attached, told):
+    with Unhashable() as line:
+        id = attached.event(line, Note(told, "fired"))  # noqa: A001
+        fire(line)
+        assert interrupt_unmask(line, id) == 0
+        assert told == ["fired"]
+        attached.detach_all()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import queue
 import signal
 import subprocess
@@ -14,7 +12,6 @@ import pytest
 from helpers import DEADLINE_S
 from qnx_rig import DEADLINE_NS, TRACKED, Note, exists, fire, in_thread, settle, unmask
 
-from uio_workloop import SoftwareInterrupt
 from uio_workloop.qnx import (
     Channel,
     IntrFlags,
@@ -33,7 +30,6 @@ from uio_workloop.qnx import (
     interrupt_info,
     interrupt_mask,
     interrupt_mask_count,
-    interrupt_unmask,
     interrupt_wait,
 )
 from uio_workloop.qnx import dispatcher as dispatching
@@ -45,11 +41,6 @@ OF_THE_THREAD = {
     "signal to a thread": SigevSignalThread(signal.SIGRTMIN),
     "none": SigevNone(),
 }
-
-
-@pytest.fixture
-def told() -> list[object]:
-    return []
 
 
 @pytest.mark.qnx(53)
@@ -159,39 +150,3 @@ interrupt_attach_event(line, SigevPulse(Channel()))
 """
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=DEADLINE_S)
     assert (run.returncode, run.stdout, run.stderr) == (0, "masked\n", "")
-
-
-@pytest.mark.qnx(60)
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_in_the_child_of_a_fork_the_parents_ids_are_eperm_and_it_can_attach_anew(attached, soft, told):
-    id = attached.event(soft, Note(told, "parent"))  # noqa: A001
-    attached.event(soft, SigevIntr())
-    child = os.fork()
-    if not child:
-        code = 1
-        try:
-            refusals = [
-                errno_of(interrupt_mask, soft, id),
-                errno_of(interrupt_unmask, soft, id),
-                errno_of(interrupt_detach, id),
-                errno_of(interrupt_wait),
-            ]
-            with SoftwareInterrupt() as own:
-                mine = interrupt_attach_event(own, SigevIntr())
-                own.cause()
-                woken = interrupt_wait(timeout_ns=DEADLINE_NS)
-                interrupt_detach(mine)
-            code = 0 if refusals == [errno.EPERM] * 4 and woken == (mine,) else 2
-        finally:
-            os._exit(code)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    fire(soft)
-    assert told == ["parent"]
-
-
-def errno_of(call, *arguments):
-    try:
-        call(*arguments)
-    except OSError as error:
-        return error.errno
-    return 0

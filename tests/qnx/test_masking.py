@@ -8,7 +8,7 @@ import threading
 
 import pytest
 from helpers import DEADLINE_S, LoggedInterrupt
-from qnx_rig import DEADLINE_NS, TRACKED, Note, delivery, fire, settle, unmask
+from qnx_rig import DEADLINE_NS, TRACKED, Note, delivery, errno_of, fire, settle, unmask
 
 from uio_workloop import SoftwareInterrupt, Trigger
 from uio_workloop.qnx import (
@@ -24,18 +24,6 @@ from uio_workloop.qnx import (
 
 UNTRACKED = IntrFlags(0)
 NOBODY = -1
-
-
-@pytest.fixture
-def told() -> list[object]:
-    return []
-
-
-def refused(call, *arguments):
-    """The errno of the refusal."""
-    with pytest.raises(OSError) as error:  # noqa: PT011
-        call(*arguments)
-    return error.value.errno
 
 
 # Masked on delivery
@@ -200,9 +188,9 @@ def test_a_mask_beside_that_of_the_delivery_keeps_the_line_masked(rig, attached)
 @pytest.mark.qnx(27)
 def test_one_unmask_too_many_is_eagain_and_changes_nothing(rig, attached):
     id = attached.event(rig.provider, SigevNone())  # noqa: A001
-    assert refused(interrupt_unmask, rig.provider, id) == errno.EAGAIN
+    assert errno_of(interrupt_unmask, rig.provider, id) == errno.EAGAIN
     interrupt_mask(rig.provider, NOBODY)
-    assert refused(interrupt_unmask, rig.provider, id) == errno.EAGAIN
+    assert errno_of(interrupt_unmask, rig.provider, id) == errno.EAGAIN
     assert interrupt_mask_count(rig.provider) == 1
 
 
@@ -212,9 +200,9 @@ def test_an_id_that_there_is_not_is_esrch_and_to_detach_einval(rig, attached):
     gone = attached.event(rig.provider, SigevNone())
     interrupt_detach(gone)
     for id in (gone, 1_000_000, 0, -2):  # noqa: A001
-        assert refused(interrupt_mask, rig.provider, id) == errno.ESRCH
-        assert refused(interrupt_unmask, rig.provider, id) == errno.ESRCH
-        assert refused(interrupt_detach, id) == errno.EINVAL
+        assert errno_of(interrupt_mask, rig.provider, id) == errno.ESRCH
+        assert errno_of(interrupt_unmask, rig.provider, id) == errno.ESRCH
+        assert errno_of(interrupt_detach, id) == errno.EINVAL
 
 
 @pytest.mark.qnx(29)
@@ -229,7 +217,7 @@ def test_an_unmask_by_one_id_leaves_what_is_booked_to_another(rig, attached):
 def test_what_is_booked_to_an_id_cannot_be_released_by_nobody(rig, attached):
     attached.event(rig.provider, SigevNone())
     fire(rig)
-    assert refused(interrupt_unmask, rig.provider, NOBODY) == errno.EAGAIN
+    assert errno_of(interrupt_unmask, rig.provider, NOBODY) == errno.EAGAIN
     assert interrupt_mask_count(rig.provider) == 1
 
 
@@ -259,11 +247,11 @@ def test_any_thread_of_the_process_may_mask_and_unmask_by_an_id(rig, attached):
 def test_the_interrupt_and_the_id_have_to_belong_together(rig, attached):
     id = attached.event(rig.provider, SigevNone())  # noqa: A001
     with SoftwareInterrupt() as other:
-        assert refused(interrupt_mask, other, NOBODY) == errno.EINVAL
+        assert errno_of(interrupt_mask, other, NOBODY) == errno.EINVAL
         attached.event(other, SigevNone())
-        assert refused(interrupt_mask, other, id) == errno.EINVAL
+        assert errno_of(interrupt_mask, other, id) == errno.EINVAL
         assert interrupt_mask(None, id) == 1
-        assert refused(interrupt_mask, None, NOBODY) == errno.EINVAL
+        assert errno_of(interrupt_mask, None, NOBODY) == errno.EINVAL
         attached.detach_all()
 
 
