@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import errno
+import os
+import resource
 import signal
+import threading
 from contextlib import suppress
 
 import pytest
 from helpers import Departing, Refusing, attach
-from qnx_rig import DEADLINE_NS, TRACKED, Note, fire
+from qnx_rig import DEADLINE_NS, TRACKED, Note, errno_of, fire, settle
 
 from uio_workloop import NoResourcesError, PrivilegeError, SoftwareInterrupt
 from uio_workloop.qnx import (
@@ -23,6 +26,7 @@ from uio_workloop.qnx import (
     interrupt_attach_event,
     interrupt_detach,
     interrupt_info,
+    interrupt_mask,
     interrupt_mask_count,
     interrupt_unmask,
     interrupt_wait,
@@ -98,6 +102,45 @@ def test_at_the_limit_attaching_is_eagain_until_one_is_detached(rig, attached, m
     assert full.value.errno == errno.EAGAIN
     interrupt_detach(first)
     attached.event(rig.provider, SigevNone())
+
+
+@pytest.mark.qnx(6)
+def test_without_a_descriptor_for_the_hidden_loop_attaching_is_eagain(attached, soft):
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.dup(0)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, limits[1]))
+    try:
+        code = errno_of(interrupt_attach_event, soft, SigevNone())
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert code == errno.EAGAIN
+    attached.event(soft, SigevNone())
+
+
+@pytest.mark.qnx(6)
+def test_without_a_thread_for_the_hidden_loop_attaching_is_eagain(attached, soft, monkeypatch):
+    def no_thread(self):
+        raise RuntimeError("can't start new thread")  # as Python says it
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", no_thread)
+        code = errno_of(interrupt_attach_event, soft, SigevNone())
+    assert code == errno.EAGAIN
+    attached.event(soft, SigevNone())
+
+
+@pytest.mark.qnx(6)
+@pytest.mark.parametrize("lacking", [errno.EMFILE, errno.ENFILE, errno.ENOMEM], ids=errno.errorcode.get)
+def test_a_device_that_cannot_be_opened_for_want_of_something_is_eagain(attached, soft, lacking):
+    class Lacking(SoftwareInterrupt):
+        def claim_interrupt(self, index, claimant):
+            raise OSError(lacking, os.strerror(lacking))
+
+    attached.event(soft, SigevNone())
+    with Lacking() as line:
+        assert errno_of(interrupt_attach_event, line, SigevNone()) == errno.EAGAIN
+    assert dispatching.current().users == 1
 
 
 @pytest.mark.qnx(7)
@@ -250,6 +293,20 @@ def test_a_device_that_leaves_ends_the_wait_and_can_only_be_detached(attached):
             interrupt_unmask(line, id)
         assert (wait.value.errno, unmask.value.errno) == (errno.ENODEV, errno.ENODEV)
         interrupt_detach(id)
+
+
+@pytest.mark.qnx(71)
+def test_a_device_that_leaves_ends_no_wait_of_a_thread_that_does_not_wait_for_it(attached, soft):
+    with Departing() as line:
+        attached.event(line, SigevNone())
+        id = attached.event(soft, SigevIntr())  # noqa: A001
+        line.leave()
+        settle()
+        assert errno_of(interrupt_mask, line) == errno.ENODEV
+        assert errno_of(interrupt_wait, 0, 0) == errno.ETIMEDOUT
+        fire(soft)
+        assert interrupt_wait(timeout_ns=0) == (id,)
+        attached.detach_all()
 
 
 @pytest.mark.qnx(71)

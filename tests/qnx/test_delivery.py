@@ -8,7 +8,7 @@ import threading
 
 import pytest
 from helpers import DEADLINE_S
-from qnx_rig import TRACKED, Note, delivery, fire, in_thread, unmask
+from qnx_rig import TRACKED, Note, delivery, fire, in_thread, settle, unmask
 
 from uio_workloop.qnx import (
     Channel,
@@ -29,6 +29,16 @@ from uio_workloop.qnx import (
     interrupt_unlock,
     interrupt_unmask,
 )
+
+
+def test_interrupts_beyond_one_for_each_time_it_was_served_are_counted_as_coalesced(attached, soft):
+    id = attached.event(soft, SigevNone())  # noqa: A001
+    for count in (3, 4):
+        soft.cause(count)
+        settle()
+        interrupt_unmask(soft, id)
+    info = interrupt_info(id)
+    assert (info.fired, info.coalesced) == (2, 5)
 
 
 @pytest.mark.qnx(74)
@@ -168,6 +178,15 @@ def test_a_handler_can_tell_of_several_events(rig, attached, told):
     attached.handler(rig.provider, rig.acknowledging(lambda area, _: [Note(told, 1), Note(told, 2)]))
     fire(rig)
     assert told == [1, 2]
+
+
+def test_an_event_of_a_handler_that_could_not_be_delivered_is_refused_and_has_failed(rig, attached, caplog):
+    no_signal = SigevSignal(0)  # the kernel would take it: it asks whether the process exists
+    id = attached.handler(rig.provider, rig.acknowledging(lambda area, id: no_signal))  # noqa: A001, A006
+    fire(rig)
+    info = interrupt_info(id)
+    assert (info.delivered, info.failed) == (0, 1)
+    assert [record.exc_info[0] for record in caplog.records] == [OSError]
 
 
 @pytest.mark.qnx(85)

@@ -9,18 +9,22 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from helpers import DEADLINE_S, Background, await_queue
-from qnx_rig import Note, await_held_up, fire, in_thread, settle
+from qnx_rig import TRACKED, Note, await_held_up, errno_of, fire, in_thread, settle
 
 from uio_workloop import SoftwareInterrupt
 from uio_workloop.qnx import (
+    Channel,
     IntrFlags,
     SigevNone,
+    SigevPulse,
+    SigevSem,
     interrupt_detach,
     interrupt_info,
     interrupt_mask,
     interrupt_mask_count,
     interrupt_unmask,
 )
+from uio_workloop.qnx import dispatcher as dispatching
 
 
 @pytest.fixture
@@ -144,3 +148,71 @@ def test_an_event_made_from_one_that_never_waits_may_wait_for_who_masks(attached
     line.cause()
     stage.await_reached()
     assert Background(interrupt_mask, line, id).result() == 2
+
+
+def test_closing_a_device_waits_for_the_handler_that_runs_on_it(attached, line, stage, told):
+    def handler(area, id):  # noqa: A002
+        stage.hold()
+        told.append(line.fileno())  # refused if it is closed
+
+    attached.handler(line, handler)
+    line.cause()
+    stage.await_reached()
+    closing = Background(line.close)
+    await_held_up()
+    assert not closing.finished
+    stage.release()
+    closing.result()
+    assert len(told) == 1
+
+
+def test_a_handler_can_close_its_device_itself(attached, line, told):
+    def handler(area, id):  # noqa: A002
+        line.close()
+        told.append("closed")
+
+    id = attached.handler(line, handler)  # noqa: A001
+    line.cause()
+    settle()
+    assert told == ["closed"]
+    assert errno_of(interrupt_unmask, line, id) == errno.ENODEV
+
+
+class GateWatch(Channel):
+    """Notes whether the gate of the hidden loop is held when a pulse is sent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.held: list[bool] = []
+
+    def send_pulse(self, priority: int, code: int, value: object = 0) -> None:
+        self.held.append(dispatching.current().loop.gate.held)
+
+
+class Subclass(SigevNone):
+    """Code of others, whatever it is made from."""
+
+    def deliver(self, thread, id):  # noqa: A002
+        return True
+
+
+def test_events_that_never_wait_are_delivered_with_the_gate_held(attached, line):
+    with GateWatch() as watch:
+        attached.event(line, SigevPulse(watch))
+        attached.event(line, SigevNone())
+        fire(line)
+        assert watch.held == [True]
+
+
+@pytest.mark.parametrize("position", [IntrFlags(0), IntrFlags.END], ids=["in front", "behind"])
+@pytest.mark.parametrize("kind", ["handler", "semaphore", "subclass"])
+def test_with_code_of_others_in_the_list_everything_is_delivered_with_the_gate_open(attached, line, kind, position):
+    with GateWatch() as watch:
+        attached.event(line, SigevPulse(watch))
+        if kind == "handler":
+            attached.handler(line, lambda area, id: None, None, TRACKED | position)  # noqa: A006
+        else:
+            other = SigevSem(threading.Semaphore(0)) if kind == "semaphore" else Subclass()
+            attached.event(line, other, TRACKED | position)
+        fire(line)
+        assert watch.held == [False]

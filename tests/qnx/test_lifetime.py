@@ -137,6 +137,20 @@ def test_a_thread_that_is_still_referred_to_has_ended_all_the_same(rig, attached
     assert not thread.is_alive()
 
 
+@pytest.mark.qnx(53)
+def test_a_firing_that_comes_before_the_end_of_a_thread_was_dealt_with_tells_nobody_of_that_thread(
+    rig, attached, told, monkeypatch
+):
+    attached.event(rig.provider, SigevNone())
+    with monkeypatch.context() as patch:
+        patch.setattr(dispatching.ThreadEnds, "check_for_work", lambda self: False)  # the loop has not come to it
+        gone = in_thread(interrupt_attach_event, rig.provider, Note(told, "gone"))
+        fire(rig)
+    assert told == []
+    assert not exists(gone)
+    assert interrupt_mask_count(rig.provider) == 1
+
+
 @pytest.mark.qnx(58)
 def test_at_the_end_of_the_program_the_line_is_masked_and_nothing_hangs():
     script = """

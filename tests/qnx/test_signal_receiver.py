@@ -103,3 +103,9 @@ def test_a_receiver_of_signals_may_have_a_descriptor_beyond_1023():
         for each in taken:
             os.close(each)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft_limit, hard))
+
+
+@pytest.mark.parametrize("signals", ["12", [12.0], 12], ids=repr)
+def test_what_is_no_number_of_a_signal_is_a_type_error(signals):
+    with pytest.raises(TypeError):
+        SignalReceiver(signals)
