@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import signal
 import threading
 
@@ -15,6 +16,7 @@ from uio_workloop.qnx import (
     InterruptSpin,
     IntrFlags,
     MemOp,
+    SigevIntr,
     SigevMemory,
     SigevNone,
     SigevPulse,
@@ -28,7 +30,9 @@ from uio_workloop.qnx import (
     interrupt_mask_count,
     interrupt_unlock,
     interrupt_unmask,
+    interrupt_wait,
 )
+from uio_workloop.qnx.thread_record import my_record
 
 
 def test_interrupts_beyond_one_for_each_time_it_was_served_are_counted_as_coalesced(attached, soft):
@@ -264,13 +268,30 @@ def test_what_is_no_spin_is_a_type_error():
 @pytest.mark.qnx(89)
 def test_a_line_that_is_never_unmasked_keeps_nothing_but_one_event_per_attachment(attached, soft):
     with Channel() as channel:
-        ids = [attached.event(soft, SigevPulse(channel)) for _ in range(3)]
-        attached.event(soft, SigevNone())
+        for _ in range(3):
+            attached.event(soft, SigevPulse(channel))
+        intr = attached.event(soft, SigevIntr())
+        semaphore = os.eventfd(0, os.EFD_SEMAPHORE | os.EFD_NONBLOCK)
+        attached.event(soft, SigevSem(semaphore))
+        kept = set()
         for _ in range(20):
             soft.cause(50_000)
-        fire(soft)
-        codes = [channel.receive_pulse(0).code for _ in ids]
-        with pytest.raises(TimeoutError):
-            channel.receive_pulse(0)
-    assert codes == [0, 0, 0]
-    assert interrupt_mask_count(soft) == 4
+            settle()
+            kept.add((len(channel._queue), tuple(my_record()._pending), interrupt_mask_count(soft)))
+        assert kept == {(3, (intr,), 5)}
+        assert os.eventfd_read(semaphore) == 1
+        with pytest.raises(BlockingIOError):
+            os.eventfd_read(semaphore)
+        os.close(semaphore)
+
+
+@pytest.mark.qnx(89)
+def test_a_thread_that_unmasks_and_never_waits_has_one_flag_per_attachment(attached, soft):
+    ids = [attached.event(soft, SigevIntr()) for _ in range(2)]
+    for _ in range(20):
+        soft.cause(50_000)
+        settle()
+        for each in ids:
+            interrupt_unmask(soft, each)
+    assert sorted(my_record()._pending) == ids
+    assert sorted(interrupt_wait(timeout_ns=0)) == ids

@@ -151,16 +151,60 @@ def test_a_firing_that_comes_before_the_end_of_a_thread_was_dealt_with_tells_nob
     assert interrupt_mask_count(rig.provider) == 1
 
 
-@pytest.mark.qnx(58)
-def test_at_the_end_of_the_program_the_line_is_masked_and_nothing_hangs():
-    script = """
-import atexit
+PROGRAM = """
+import atexit, threading
 from uio_workloop import SoftwareInterrupt
+
 line = SoftwareInterrupt()
-atexit.register(lambda: print("masked" if line.masked else "open"))
-from uio_workloop.qnx import SigevIntr, SigevPulse, Channel, interrupt_attach_event
-interrupt_attach_event(line, SigevIntr())
-interrupt_attach_event(line, SigevPulse(Channel()))
+waiting, running, release = threading.Event(), threading.Event(), threading.Event()
+
+def tell():  # the last that is done
+    print("masked" if line.masked else "open")
+    print("the thread waits" if record[0]._bell else "the thread was woken")
+
+atexit.register(tell)
+
+from uio_workloop.qnx import *
+from uio_workloop.qnx.thread_record import my_record
+
+def wait():
+    interrupt_attach_event(line, SigevIntr())
+    record.append(my_record())
+    waiting.set()
+    interrupt_wait()
+
+def handler(area, id):
+    running.set()
+    release.wait()
+    print("the handler has ended")
+
+record = []
+threading.Thread(target=wait, daemon=True).start()
+waiting.wait()
+while record[0]._bell is None:
+    pass
 """
-    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=DEADLINE_S)
-    assert (run.returncode, run.stdout, run.stderr) == (0, "masked\n", "")
+
+
+def run_to_its_end(rest: str) -> tuple[int, str, str]:
+    """What becomes of a program that has a daemon thread which waits."""
+    run = subprocess.run([sys.executable, "-c", PROGRAM + rest], capture_output=True, text=True, timeout=DEADLINE_S)
+    return run.returncode, run.stdout, run.stderr
+
+
+@pytest.mark.qnx(58)
+def test_at_the_end_of_the_program_the_line_is_masked_and_a_thread_that_waits_is_told_of_nothing():
+    rest = "interrupt_attach_event(line, SigevPulse(Channel()))"
+    assert run_to_its_end(rest) == (0, "masked\nthe thread waits\n", "")
+
+
+@pytest.mark.qnx(58)
+def test_at_the_end_of_the_program_the_handler_that_runs_is_waited_for_and_nothing_hangs():
+    rest = """
+other = SoftwareInterrupt()
+interrupt_attach(other, handler)
+other.cause()
+running.wait()
+atexit.register(release.set)
+"""
+    assert run_to_its_end(rest) == (0, "the handler has ended\nmasked\nthe thread waits\n", "")

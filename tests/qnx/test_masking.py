@@ -24,6 +24,7 @@ from uio_workloop.qnx import (
 
 UNTRACKED = IntrFlags(0)
 NOBODY = -1
+FIRINGS = 1000
 
 
 # Masked on delivery
@@ -80,19 +81,19 @@ def test_the_line_is_never_open_between_two_deliveries_of_one_firing(rig, attach
         ids.append(attached.event(rig.provider, SigevPulse(channel)))  # in front
 
         def unmask_at_once():
-            for _ in range(100):
+            for _ in range(FIRINGS):
                 channel.receive_pulse(DEADLINE_NS)
                 unmask(rig, ids[1])
                 unmasked.release()
 
         thread = threading.Thread(target=unmask_at_once)
         thread.start()
-        for _ in range(100):
+        for _ in range(FIRINGS):
             fire(rig)
             unmask(rig, ids[0])
             assert unmasked.acquire(timeout=DEADLINE_S)
         thread.join(DEADLINE_S)
-    assert masked == [True] * 100
+    assert masked == [True] * FIRINGS
 
 
 @pytest.mark.qnx(21)
