@@ -52,8 +52,7 @@ def test_attaching_opens_the_line(rig, attached):
 
 
 @pytest.mark.qnx(2)
-def test_a_second_attachment_has_another_id_and_the_first_keeps_working(rig, attached):
-    told = []
+def test_a_second_attachment_has_another_id_and_the_first_keeps_working(rig, attached, told):
     first = attached.event(rig.provider, Note(told, "first"), TRACKED)
     assert attached.event(rig.provider, SigevNone(), TRACKED) != first
     fire(rig)
@@ -111,10 +110,11 @@ def test_without_a_descriptor_for_the_hidden_loop_attaching_is_eagain(attached, 
     os.close(free)
     resource.setrlimit(resource.RLIMIT_NOFILE, (free, limits[1]))
     try:
-        code = errno_of(interrupt_attach_event, soft, SigevNone())
+        with pytest.raises(BlockingIOError, match="close what is not needed") as lacking:
+            interrupt_attach_event(soft, SigevNone())
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
-    assert code == errno.EAGAIN
+    assert lacking.value.errno == errno.EAGAIN
     attached.event(soft, SigevNone())
 
 
@@ -194,8 +194,7 @@ def test_a_line_that_cannot_be_opened_is_let_go_of_and_can_be_attached_to_later(
 
 
 @pytest.mark.qnx(11)
-def test_an_attachment_that_fails_changes_nothing_for_those_that_are_there(attached):
-    told = []
+def test_an_attachment_that_fails_changes_nothing_for_those_that_are_there(attached, told):
     with Refusing() as line:
         first = attached.event(line, Note(told, "first"))
         with pytest.raises(OSError, match="exclusive"):
@@ -208,8 +207,7 @@ def test_an_attachment_that_fails_changes_nothing_for_those_that_are_there(attac
 
 @pytest.mark.qnx(11)
 @pytest.mark.parametrize("flags", [IntrFlags.NO_UNMASK, IntrFlags.NO_UNMASK | TRACKED])
-def test_an_attachment_that_fails_half_way_is_undone(attached, flags):
-    told = []
+def test_an_attachment_that_fails_half_way_is_undone(attached, flags, told):
     with Refusing() as line:
         first = attached.event(line, Note(told, "first"))
         line.refused = "mask"

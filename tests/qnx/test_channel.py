@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import select
 import threading
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from helpers import DEADLINE_S, Background
-from qnx_rig import DEADLINE_NS
+from qnx_rig import DEADLINE_NS, await_true
 
 from uio_workloop.qnx import PULSE_PRIO_INHERIT, Channel
 
@@ -27,9 +26,8 @@ def readable(channel: Channel) -> bool:
 
 
 def await_receivers(channel: Channel, n: int) -> None:
-    """Until so many threads wait: observed, not guessed."""
-    while channel._receivers < n:
-        os.sched_yield()
+    """Until so many threads wait."""
+    await_true(lambda: channel._receivers >= n, f"{n} threads that wait for a pulse")
 
 
 @pytest.mark.qnx(72)

@@ -29,8 +29,7 @@ def enabled_again() -> Iterator[None]:
 
 
 @pytest.mark.qnx(87)
-def test_while_disabled_nothing_is_delivered_and_what_came_arrives_as_one_afterwards(attached, lines):
-    told = []
+def test_while_disabled_nothing_is_delivered_and_what_came_arrives_as_one_afterwards(attached, lines, told):
     ids = [attached.event(line, Note(told, number)) for number, line in enumerate(lines[:2])]
     interrupt_disable()
     for line in lines[:2]:
@@ -44,8 +43,7 @@ def test_while_disabled_nothing_is_delivered_and_what_came_arrives_as_one_afterw
 
 
 @pytest.mark.qnx(87)
-def test_a_second_disable_does_not_nest(attached, lines):
-    told = []
+def test_a_second_disable_does_not_nest(attached, lines, told):
     attached.event(lines[0], Note(told, "fired"))
     interrupt_disable()
     interrupt_disable()
@@ -64,9 +62,8 @@ def test_event_sources_on_other_loops_go_on(attached, lines, work_loop, seen):
     assert seen.total == 1
 
 
-def test_what_is_attached_while_disabled_is_silent_too_and_counts_go_on(attached, lines):
+def test_what_is_attached_while_disabled_is_silent_too_and_counts_go_on(attached, lines, told):
     interrupt_disable()
-    told = []
     attached.event(lines[0], Note(told, "fired"))
     fire(lines[0])
     assert (told, interrupt_mask_count(lines[0])) == ([], 0)
@@ -87,8 +84,7 @@ def test_disabling_waits_for_the_handler_that_runs(attached, lines, stage):
         disabling.result(DEADLINE_S)
 
 
-def test_one_device_that_has_left_does_not_keep_the_others_from_being_enabled(attached, lines):
-    told = []
+def test_one_device_that_has_left_does_not_keep_the_others_from_being_enabled(attached, lines, told):
     with Departing() as left:
         attached.event(lines[0], Note(told, "before"))
         attached.event(left, SigevNone())

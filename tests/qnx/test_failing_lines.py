@@ -31,9 +31,8 @@ def is_closed(device: SoftwareInterrupt) -> bool:
     return False
 
 
-def test_an_unmask_that_the_line_refuses_can_be_repeated(attached):
+def test_an_unmask_that_the_line_refuses_can_be_repeated(attached, told):
     with Refusing() as line:
-        told = []
         id = attached.event(line, Note(told, "fired"))  # noqa: A001
         fire(line)
         line.refused = "unmask"
@@ -47,9 +46,8 @@ def test_an_unmask_that_the_line_refuses_can_be_repeated(attached):
         attached.detach_all()
 
 
-def test_a_mask_that_the_line_refuses_is_not_counted(attached):
+def test_a_mask_that_the_line_refuses_is_not_counted(attached, told):
     with Refusing() as line:
-        told = []
         id = attached.event(line, Note(told, "fired"))  # noqa: A001
         line.refused = "mask"
         with pytest.raises(OSError, match="no answer"):
@@ -61,7 +59,7 @@ def test_a_mask_that_the_line_refuses_is_not_counted(attached):
         attached.detach_all()
 
 
-def test_a_device_that_is_back_is_attached_to_anew_while_an_old_attachment_is_still_there(attached, named):
+def test_a_device_that_is_back_is_attached_to_anew_while_an_old_attachment_is_still_there(attached, named, told):
     away, back = Departing(), SoftwareInterrupt()
     named(away)
     old = attached.event("fpga", SigevNone())
@@ -72,7 +70,6 @@ def test_a_device_that_is_back_is_attached_to_anew_while_an_old_attachment_is_st
     assert gone.value.errno == errno.ENODEV
 
     named(back)
-    told = []
     new = attached.event("fpga", Note(told, "fired"))
     fire(back)
     assert told == ["fired"]
@@ -127,9 +124,8 @@ def test_a_wait_that_cannot_unmask_one_line_unmasks_the_others_the_next_time(att
         attached.detach_all()
 
 
-def test_of_a_firing_whose_line_refuses_to_be_masked_everybody_is_told(attached):
+def test_of_a_firing_whose_line_refuses_to_be_masked_everybody_is_told(attached, told):
     with Refusing() as line:
-        told = []
         attached.event(line, Note(told, "fired"))
         line.refused = "mask"
         fire(line)

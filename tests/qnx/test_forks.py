@@ -58,10 +58,11 @@ def test_in_the_child_of_a_fork_the_parents_ids_are_eperm_and_it_can_attach_anew
 
 @pytest.mark.qnx(60)
 @forks
-def test_the_child_of_a_fork_has_the_descriptors_of_attached_devices_closed_and_the_parent_goes_on(attached, named):
+def test_the_child_of_a_fork_has_the_descriptors_of_attached_devices_closed_and_the_parent_goes_on(
+    attached, named, told
+):
     device = SoftwareInterrupt()
     named(device)
-    told = []
     attached.event("fpga", Note(told, "fired"))
     child = os.fork()
     if not child:

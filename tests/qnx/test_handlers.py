@@ -89,8 +89,7 @@ def test_a_line_that_is_masked_and_unmasked_in_a_handler_is_open_after_it(attach
 
 
 @pytest.mark.qnx(47)
-def test_a_detach_waits_for_the_handler_that_runs(attached, line, stage):
-    told = []
+def test_a_detach_waits_for_the_handler_that_runs(attached, line, stage, told):
 
     def handler(area, id):  # noqa: A002
         stage.hold()
@@ -128,8 +127,7 @@ def test_a_detach_while_a_handler_waits_for_a_gate_of_the_caller_is_edeadlk_and_
     interrupt_detach(id)
 
 
-def test_a_handler_that_calls_sys_exit_stops_nobody_else(attached, line, caplog):
-    told = []
+def test_a_handler_that_calls_sys_exit_stops_nobody_else(attached, line, caplog, told):
     broken = attached.handler(line, lambda area, id: sys.exit("broken"))  # noqa: A006
     attached.event(line, Note(told, "behind"), IntrFlags.END)
     fire(line)

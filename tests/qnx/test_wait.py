@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import queue
 import signal
 import threading
@@ -11,7 +10,7 @@ from contextlib import suppress
 
 import pytest
 from helpers import DEADLINE_S, Background, Departing
-from qnx_rig import DEADLINE_NS, TRACKED, await_asleep, errno_of, fire, in_thread, settle, unmask
+from qnx_rig import DEADLINE_NS, TRACKED, await_asleep, await_true, errno_of, fire, in_thread, settle, unmask
 
 from uio_workloop import SoftwareInterrupt
 from uio_workloop.clock import monotonic_ns
@@ -295,7 +294,6 @@ def test_in_a_thread_that_is_not_the_main_one_no_signal_ends_the_wait(rig, attac
     record, ident = waiting.get(timeout=DEADLINE_S)
     await_asleep(record)
     signal.pthread_kill(ident, signal.SIGUSR1)
-    while not handled:
-        os.sched_yield()
+    await_true(lambda: handled, "the handler of the signal")
     rig.cause()
     assert thread.result()
