@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import threading
 
 import pytest
@@ -73,12 +74,21 @@ def test_masks_nobody_released_are_forgotten_with_the_last_attachment(rig, attac
     assert rig.seems_open()
 
 
+class Slow(Note):
+    """Takes its time, so that others come in between."""
+
+    def deliver(self, thread, id):  # noqa: A002
+        for _ in range(20):
+            os.sched_yield()
+        return super().deliver(thread, id)
+
+
 @pytest.mark.qnx(47)
-def test_once_detach_has_returned_nothing_is_delivered(rig, attached, told):
+def test_once_detach_has_returned_nothing_is_delivered(rig, attached, told, threads_take_turns_often):
     keeper = attached.event(rig.provider, SigevNone())
     for number in range(50):
         with delivery(rig):  # before the attachment goes, or after it
-            id = attached.event(rig.provider, Note(told, number))  # noqa: A001
+            id = attached.event(rig.provider, Slow(told, number))  # noqa: A001
             rig.cause()
             interrupt_detach(id)
             told_before = list(told)
