@@ -142,6 +142,47 @@ def test_a_child_forked_in_a_handler_delivers_nothing_of_its_parent(attached, so
 
 
 @forks
+def test_a_child_forked_in_a_handler_may_wait_as_its_thread_delivers_nothing_any_more(attached, soft):
+    children = []
+
+    def handler(area, id):  # noqa: A002
+        child = os.fork()
+        if child:
+            children.append(child)
+            return
+        code = 1
+        try:
+            with Channel() as own:
+                code = 0 if errno_of(own.receive_pulse, 0) == errno.ETIMEDOUT else 2
+        finally:
+            os._exit(code)
+
+    attached.handler(soft, handler)
+    fire(soft)
+    assert exit_code(children[0]) == 0
+
+
+@forks
+def test_in_a_child_an_inherited_channel_is_closed_whatever_the_parent_was_doing_with_it(stage):
+    with Channel() as channel:
+
+        def receive() -> None:
+            with channel._arrived:  # as any thread has it now and then
+                stage.hold()
+
+        receiving = Background(receive)
+        stage.await_reached()
+        child = os.fork()
+        if not child:
+            os._exit(0 if channel.closed else 1)
+        code = exit_code(child)
+        stage.release()
+        receiving.result()
+        assert code == 0
+        assert not channel.closed
+
+
+@forks
 def test_what_a_child_receives_from_an_inherited_channel_leaves_the_parents_alone():
     with Channel() as channel:
         channel.send_pulse(1, 1)

@@ -14,10 +14,17 @@ import pytest
 from helpers import Departing
 from qnx_rig import Note, errno_of, fire, settle
 
-from uio_workloop import SoftwareInterrupt
+from uio_workloop import DeviceNotFoundError, SoftwareInterrupt
 from uio_workloop.devices import udev
 from uio_workloop.devices.names import Entry
-from uio_workloop.qnx import SigevNone, interrupt_attach_event, interrupt_mask, interrupt_mask_count, interrupt_unmask
+from uio_workloop.qnx import (
+    SigevNone,
+    interrupt,
+    interrupt_attach_event,
+    interrupt_mask,
+    interrupt_mask_count,
+    interrupt_unmask,
+)
 from uio_workloop.qnx import dispatcher as dispatching
 from uio_workloop.qnx.intr import identify
 
@@ -127,3 +134,34 @@ def test_a_name_means_the_device_that_is_there_and_not_the_one_that_left(attache
     attached.event("uio:fpga", SigevNone())
     assert interrupt_mask("uio:fpga") == 1
     assert back.masked
+
+
+def test_another_name_of_a_device_that_is_attached_means_it_too(attached, named):
+    named(SoftwareInterrupt(), "/dev/uio0")
+    id = attached.event("uio:fpga", SigevNone())  # noqa: A001
+    assert interrupt_mask("irq:39") == 1
+    assert interrupt_mask("irq:39", id) == 2
+
+
+def test_the_name_of_a_device_that_left_is_enodev_although_it_means_another_by_now(attached, named):
+    away = Departing()
+    named(away, "/dev/uio0")
+    attached.event("uio:fpga", SigevNone())
+    away.leave()
+    settle()
+    named(away, "/dev/uio1")
+    assert errno_of(interrupt_mask, "uio:fpga") == errno.ENODEV
+
+
+@pytest.mark.xfail(reason="a name that means nothing any more is looked up, and refused with EINVAL")
+def test_the_name_of_a_device_that_left_is_enodev_although_it_means_nothing_any_more(attached, named, monkeypatch):
+    def identify(intr):
+        raise DeviceNotFoundError(f"there is no {intr}")
+
+    away = Departing()
+    named(away, "/dev/uio0")
+    attached.event("uio:fpga", SigevNone())
+    away.leave()
+    settle()
+    monkeypatch.setattr(interrupt, "identify", identify)
+    assert errno_of(interrupt_mask, "uio:fpga") == errno.ENODEV

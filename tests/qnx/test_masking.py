@@ -7,7 +7,7 @@ import random
 import threading
 
 import pytest
-from helpers import DEADLINE_S, LoggedInterrupt
+from helpers import DEADLINE_S, Background, LoggedInterrupt
 from qnx_rig import DEADLINE_NS, TRACKED, Note, delivery, errno_of, fire, settle, unmask
 
 from uio_workloop import SoftwareInterrupt, Trigger
@@ -66,9 +66,9 @@ def test_with_two_attachments_the_line_opens_when_both_have_unmasked(rig, attach
 
 
 @pytest.mark.qnx(20)
-def test_the_line_is_never_open_between_two_deliveries_of_one_firing(rig, attached):
-    masked = []
-    ids = []
+def test_the_line_is_never_open_between_two_deliveries_of_one_firing(rig, attached, threads_take_turns_often):
+    left, masked = [], []
+    unmasked = threading.Semaphore(0)
 
     class Watching(SigevNone):
         def deliver(self, thread, id):  # noqa: A002
@@ -76,24 +76,24 @@ def test_the_line_is_never_open_between_two_deliveries_of_one_firing(rig, attach
             masked.append(rig.seems_masked())
             return True
 
-    unmasked = threading.Semaphore(0)
     with Channel() as channel:
-        ids.append(attached.event(rig.provider, Watching()))
-        ids.append(attached.event(rig.provider, SigevPulse(channel)))  # in front
+        second = attached.event(rig.provider, Watching())
+        first = attached.event(rig.provider, SigevPulse(channel))  # in front
 
-        def unmask_at_once():
+        def unmask_at_once() -> None:
             for _ in range(FIRINGS):
                 channel.receive_pulse(DEADLINE_NS)
-                unmask(rig, ids[1])
+                left.append(unmask(rig, first))
+                masked.append(rig.seems_masked())
                 unmasked.release()
 
-        thread = threading.Thread(target=unmask_at_once)
-        thread.start()
+        receiver = Background(unmask_at_once)
         for _ in range(FIRINGS):
             fire(rig)
-            unmask(rig, ids[0])
-        thread.join(DEADLINE_S)
-    assert masked == [True] * FIRINGS
+            unmask(rig, second)
+        receiver.result()
+    assert left == [1] * FIRINGS
+    assert masked == [True] * 2 * FIRINGS
 
 
 @pytest.mark.qnx(21)
