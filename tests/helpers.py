@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from collections.abc import Callable, Hashable, Iterator
@@ -30,6 +31,24 @@ def attach(work_loop: WorkLoop, provider: InterruptProvider, action: Callable[..
     work_loop.add_event_source(source)
     source.enable()
     return source
+
+
+class Refusing(SoftwareInterrupt):
+    """A line that can be told to refuse being masked, or unmasked."""
+
+    refused = ""
+
+    def mask(self) -> None:
+        self._check("mask")
+        super().mask()
+
+    def unmask(self) -> None:
+        self._check("unmask")
+        super().unmask()
+
+    def _check(self, operation: str) -> None:
+        if operation == self.refused:
+            raise OSError(errno.EIO, "no answer")
 
 
 class Gatekeeper(SoftwareInterrupt):

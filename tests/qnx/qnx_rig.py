@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import select
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+import pytest
 from device_rigs import Rig, software_rig
 from helpers import DEADLINE_S
 
@@ -22,10 +26,12 @@ from uio_workloop.qnx import (
     interrupt_unmask,
 )
 from uio_workloop.qnx import dispatcher as dispatching
+from uio_workloop.qnx.thread_record import ThreadRecord
 from uio_workloop.testing import fence
 
 TRACKED = IntrFlags.TRK_MSK
 DEADLINE_NS = round(DEADLINE_S * SECOND_NS)
+forks = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 
 
 class Note(Event):
@@ -112,6 +118,46 @@ def unmask(rig: Rig, id: int) -> int:  # noqa: A002
     """As a driver does: quiet the device first, or a level fires again at once."""
     rig.acknowledge()
     return interrupt_unmask(rig.provider, id)
+
+
+def await_true(condition: Callable[[], object], what: str) -> None:
+    """Until something is so that nobody announces: observed, not guessed."""
+    deadline = Deadline.after(DEADLINE_NS)
+    while not condition():
+        assert not deadline.expired, f"not seen: {what}"
+        os.sched_yield()
+
+
+def await_asleep(record: ThreadRecord) -> None:
+    """Until the thread waits for an interrupt."""
+    await_true(lambda: record._bell is not None, "a thread that waits for an interrupt")
+
+
+def await_held_up() -> None:
+    """Until somebody waits for the delivery that runs."""
+    dispatcher = dispatching.current()
+    assert dispatcher is not None, "nothing is attached"
+    await_true(lambda: dispatcher.delivering.waiting, "somebody who waits for the delivery that runs")
+
+
+def errno_of(call: Callable[..., object], *arguments: Any) -> int | None:
+    """Of the refusal that there has to be."""
+    with pytest.raises(OSError) as refused:  # noqa: PT011
+        call(*arguments)
+    return refused.value.errno
+
+
+def exit_code(child: int) -> int | None:
+    """How a child of a fork has ended; None if it hangs, and had to be killed."""
+    pidfd = os.pidfd_open(child)
+    try:
+        ended = select.select([pidfd], [], [], DEADLINE_S)[0]
+    finally:
+        os.close(pidfd)
+    if not ended:
+        os.kill(child, signal.SIGKILL)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    return code if ended else None
 
 
 def exists(id: int) -> bool:  # noqa: A002

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import errno
+import os
+import resource
 import signal
+import threading
 from contextlib import suppress
 
 import pytest
-from helpers import Departing, attach
-from qnx_rig import DEADLINE_NS, TRACKED, Note, fire
+from helpers import Departing, Refusing, attach
+from qnx_rig import DEADLINE_NS, TRACKED, Note, errno_of, fire, settle
 
 from uio_workloop import NoResourcesError, PrivilegeError, SoftwareInterrupt
 from uio_workloop.qnx import (
@@ -20,37 +23,17 @@ from uio_workloop.qnx import (
     SigevSignal,
     SigevSignalCode,
     SigevUnblock,
+    WaitFlags,
     interrupt_attach_event,
     interrupt_detach,
     interrupt_info,
+    interrupt_mask,
     interrupt_mask_count,
     interrupt_unmask,
     interrupt_wait,
 )
 from uio_workloop.qnx import dispatcher as dispatching
 from uio_workloop.testing.leaks import open_descriptors
-
-
-class Unopenable(SoftwareInterrupt):
-    """A line that answers EIO when it is to be opened, for so long as the test wants."""
-
-    broken = True
-
-    def unmask(self) -> None:
-        if self.broken:
-            raise OSError(errno.EIO, "no")
-        super().unmask()
-
-
-class Unmaskable(SoftwareInterrupt):
-    """A line that answers EIO when it is to be masked, for so long as the test wants."""
-
-    broken = False
-
-    def mask(self) -> None:
-        if self.broken:
-            raise OSError(errno.EIO, "no")
-        super().mask()
 
 
 class Forbidden(SoftwareInterrupt):
@@ -70,8 +53,7 @@ def test_attaching_opens_the_line(rig, attached):
 
 
 @pytest.mark.qnx(2)
-def test_a_second_attachment_has_another_id_and_the_first_keeps_working(rig, attached):
-    told = []
+def test_a_second_attachment_has_another_id_and_the_first_keeps_working(rig, attached, told):
     first = attached.event(rig.provider, Note(told, "first"), TRACKED)
     assert attached.event(rig.provider, SigevNone(), TRACKED) != first
     fire(rig)
@@ -122,6 +104,46 @@ def test_at_the_limit_attaching_is_eagain_until_one_is_detached(rig, attached, m
     attached.event(rig.provider, SigevNone())
 
 
+@pytest.mark.qnx(6)
+def test_without_a_descriptor_for_the_hidden_loop_attaching_is_eagain(attached, soft):
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.dup(0)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, limits[1]))
+    try:
+        with pytest.raises(BlockingIOError, match="close what is not needed") as lacking:
+            interrupt_attach_event(soft, SigevNone())
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert lacking.value.errno == errno.EAGAIN
+    attached.event(soft, SigevNone())
+
+
+@pytest.mark.qnx(6)
+def test_without_a_thread_for_the_hidden_loop_attaching_is_eagain(attached, soft, monkeypatch):
+    def no_thread(self):
+        raise RuntimeError("can't start new thread")  # as Python says it
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", no_thread)
+        code = errno_of(interrupt_attach_event, soft, SigevNone())
+    assert code == errno.EAGAIN
+    attached.event(soft, SigevNone())
+
+
+@pytest.mark.qnx(6)
+@pytest.mark.parametrize("lacking", [errno.EMFILE, errno.ENFILE, errno.ENOMEM], ids=errno.errorcode.get)
+def test_a_device_that_cannot_be_opened_for_want_of_something_is_eagain(attached, soft, lacking):
+    class Lacking(SoftwareInterrupt):
+        def claim_interrupt(self, index, claimant):
+            raise OSError(lacking, os.strerror(lacking))
+
+    attached.event(soft, SigevNone())
+    with Lacking() as line:
+        assert errno_of(interrupt_attach_event, line, SigevNone()) == errno.EAGAIN
+    assert dispatching.current().users == 1
+
+
 @pytest.mark.qnx(7)
 @pytest.mark.parametrize("event", [None, 4, SigevNone, "intr"])
 def test_what_is_no_event_is_a_type_error_and_nothing_is_opened(soft, event):
@@ -160,22 +182,21 @@ def test_an_event_that_could_not_be_delivered_is_einval(soft, case):
 
 @pytest.mark.qnx(10)
 def test_a_line_that_cannot_be_opened_is_let_go_of_and_can_be_attached_to_later(attached):
-    with Unopenable() as line:
-        with pytest.raises(OSError, match="no") as refused:
+    with Refusing() as line:
+        line.refused = "unmask"
+        with pytest.raises(OSError, match="no answer") as refused:
             interrupt_attach_event(line, SigevNone())
         assert refused.value.errno == errno.EIO
         assert dispatching.current() is None
-        line.broken = False
+        line.refused = ""
         attached.event(line, SigevNone())
         assert interrupt_mask_count(line) == 0
         attached.detach_all()
 
 
 @pytest.mark.qnx(11)
-def test_an_attachment_that_fails_changes_nothing_for_those_that_are_there(attached):
-    told = []
-    with Unopenable() as line:
-        line.broken = False
+def test_an_attachment_that_fails_changes_nothing_for_those_that_are_there(attached, told):
+    with Refusing() as line:
         first = attached.event(line, Note(told, "first"))
         with pytest.raises(OSError, match="exclusive"):
             interrupt_attach_event(line, SigevNone(), IntrFlags.EXCLUSIVE | IntrFlags.NO_UNMASK)
@@ -187,14 +208,13 @@ def test_an_attachment_that_fails_changes_nothing_for_those_that_are_there(attac
 
 @pytest.mark.qnx(11)
 @pytest.mark.parametrize("flags", [IntrFlags.NO_UNMASK, IntrFlags.NO_UNMASK | TRACKED])
-def test_an_attachment_that_fails_half_way_is_undone(attached, flags):
-    told = []
-    with Unmaskable() as line:
+def test_an_attachment_that_fails_half_way_is_undone(attached, flags, told):
+    with Refusing() as line:
         first = attached.event(line, Note(told, "first"))
-        line.broken = True
-        with pytest.raises(OSError, match="no") as refused:
+        line.refused = "mask"
+        with pytest.raises(OSError, match="no answer") as refused:
             interrupt_attach_event(line, Note(told, "second"), flags)
-        line.broken = False
+        line.refused = ""
         assert refused.value.errno == errno.EIO
         assert (interrupt_info(first).position, interrupt_mask_count(line)) == (0, 0)
         fire(line)
@@ -207,10 +227,11 @@ def test_a_line_that_could_not_be_opened_is_free_for_others_although_something_e
     attached, soft, work_loop, seen
 ):
     attached.event(soft, SigevNone())
-    with Unopenable() as line:
-        with pytest.raises(OSError, match="no"):
+    with Refusing() as line:
+        line.refused = "unmask"
+        with pytest.raises(OSError, match="no answer"):
             interrupt_attach_event(line, SigevNone())
-        line.broken = False
+        line.refused = ""
         attach(work_loop, line, seen).close()
 
 
@@ -274,6 +295,20 @@ def test_a_device_that_leaves_ends_the_wait_and_can_only_be_detached(attached):
 
 
 @pytest.mark.qnx(71)
+def test_a_device_that_leaves_ends_no_wait_of_a_thread_that_does_not_wait_for_it(attached, soft):
+    with Departing() as line:
+        attached.event(line, SigevNone())
+        id = attached.event(soft, SigevIntr())  # noqa: A001
+        line.leave()
+        settle()
+        assert errno_of(interrupt_mask, line) == errno.ENODEV
+        assert errno_of(interrupt_wait, 0, 0) == errno.ETIMEDOUT
+        fire(soft)
+        assert interrupt_wait(timeout_ns=0) == (id,)
+        attached.detach_all()
+
+
+@pytest.mark.qnx(71)
 def test_a_device_that_is_closed_under_an_attachment_ends_the_wait_too(attached):
     with SoftwareInterrupt() as line:
         id = attached.event(line, SigevIntr())  # noqa: A001
@@ -293,3 +328,11 @@ def test_detaching_from_a_device_that_has_just_left_is_always_possible(attached)
         with pytest.raises(OSError, match="no attachment"):
             interrupt_detach(masked)
         attached.detach_all()
+
+
+def test_flags_of_a_wait_are_none_of_an_attachment_and_the_other_way_round(attached, soft):
+    with pytest.raises(TypeError, match="are IntrFlags"):
+        interrupt_attach_event(soft, SigevNone(), WaitFlags.UNMASK)
+    attached.event(soft, SigevIntr())
+    with pytest.raises(TypeError, match="are WaitFlags"):
+        interrupt_wait(IntrFlags.NO_UNMASK)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import errno
-import os
 import select
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from helpers import DEADLINE_S
-from qnx_rig import DEADLINE_NS
+from helpers import DEADLINE_S, Background
+from qnx_rig import DEADLINE_NS, await_true
 
 from uio_workloop.qnx import PULSE_PRIO_INHERIT, Channel
 
@@ -27,9 +26,8 @@ def readable(channel: Channel) -> bool:
 
 
 def await_receivers(channel: Channel, n: int) -> None:
-    """Until so many threads wait: observed, not guessed."""
-    while channel._receivers < n:
-        os.sched_yield()
+    """Until so many threads wait."""
+    await_true(lambda: channel._receivers >= n, f"{n} threads that wait for a pulse")
 
 
 @pytest.mark.qnx(72)
@@ -148,3 +146,39 @@ def test_a_pulse_that_must_not_queue_is_dropped_unless_somebody_waits_for_it(cha
         await_receivers(channel, 1)
         assert channel.send_pulse_if_awaited(10, 2)
         assert received.result(DEADLINE_S).code == 2
+
+
+def test_who_has_stopped_waiting_is_no_receiver_of_a_pulse_that_must_not_queue(channel):
+    with pytest.raises(TimeoutError):
+        channel.receive_pulse(1_000_000)
+    assert not channel.send_pulse_if_awaited(10, 1)
+
+
+def test_of_pulses_that_must_not_queue_each_thread_that_waits_gets_one_and_the_rest_are_dropped(channel):
+    with ThreadPoolExecutor(2) as threads:
+        received = [threads.submit(channel.receive_pulse, DEADLINE_NS) for _ in range(2)]
+        await_receivers(channel, 2)
+        with channel._arrived:  # so that nobody takes one before all are sent
+            sent = [channel.send_pulse_if_awaited(10, code) for code in range(3)]
+        assert sent == [True, True, False]
+        assert sorted(each.result(DEADLINE_S).code for each in received) == [0, 1]
+
+
+def test_a_pulse_that_must_not_queue_is_dropped_if_those_that_are_queued_are_enough_for_who_waits(channel):
+    with ThreadPoolExecutor(1) as thread:
+        received = thread.submit(channel.receive_pulse, DEADLINE_NS)
+        await_receivers(channel, 1)
+        with channel._arrived:
+            channel.send_pulse(10, 1)
+            assert not channel.send_pulse_if_awaited(20, 2)
+        assert received.result(DEADLINE_S).code == 1
+
+
+@pytest.mark.qnx(74)
+def test_closing_the_channel_ends_the_wait_of_everybody(channel):
+    waiting = [Background(channel.receive_pulse, 2 * DEADLINE_NS) for _ in range(2)]
+    await_receivers(channel, 2)
+    channel.close()
+    for each in waiting:
+        with pytest.raises(ProcessLookupError):
+            each.result()

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import errno
+import os
 import signal
 import threading
 
 import pytest
 from helpers import DEADLINE_S
-from qnx_rig import TRACKED, Note, delivery, fire, in_thread, unmask
+from qnx_rig import TRACKED, Note, delivery, fire, in_thread, settle, unmask
 
 from uio_workloop.qnx import (
     Channel,
     InterruptSpin,
     IntrFlags,
     MemOp,
+    SigevIntr,
     SigevMemory,
     SigevNone,
     SigevPulse,
@@ -28,12 +30,19 @@ from uio_workloop.qnx import (
     interrupt_mask_count,
     interrupt_unlock,
     interrupt_unmask,
+    interrupt_wait,
 )
+from uio_workloop.qnx.thread_record import my_record
 
 
-@pytest.fixture
-def told() -> list[object]:
-    return []
+def test_interrupts_beyond_one_for_each_time_it_was_served_are_counted_as_coalesced(attached, soft):
+    id = attached.event(soft, SigevNone())  # noqa: A001
+    for count in (3, 4):
+        soft.cause(count)
+        settle()
+        interrupt_unmask(soft, id)
+    info = interrupt_info(id)
+    assert (info.fired, info.coalesced) == (2, 5)
 
 
 @pytest.mark.qnx(74)
@@ -175,6 +184,15 @@ def test_a_handler_can_tell_of_several_events(rig, attached, told):
     assert told == [1, 2]
 
 
+def test_an_event_of_a_handler_that_could_not_be_delivered_is_refused_and_has_failed(rig, attached, caplog):
+    no_signal = SigevSignal(0)  # the kernel would take it: it asks whether the process exists
+    id = attached.handler(rig.provider, rig.acknowledging(lambda area, id: no_signal))  # noqa: A001, A006
+    fire(rig)
+    info = interrupt_info(id)
+    assert (info.delivered, info.failed) == (0, 1)
+    assert [record.exc_info[0] for record in caplog.records] == [OSError]
+
+
 @pytest.mark.qnx(85)
 def test_a_handler_that_masks_leaves_the_line_masked(rig, attached, told):
     def handler(area, id):  # noqa: A002
@@ -242,16 +260,38 @@ def test_a_spin_does_not_nest_and_says_so_instead_of_hanging():
     assert twice.value.errno == errno.EDEADLK
 
 
+def test_what_is_no_spin_is_a_type_error():
+    with pytest.raises(TypeError):
+        interrupt_lock(None)
+
+
 @pytest.mark.qnx(89)
 def test_a_line_that_is_never_unmasked_keeps_nothing_but_one_event_per_attachment(attached, soft):
     with Channel() as channel:
-        ids = [attached.event(soft, SigevPulse(channel)) for _ in range(3)]
-        attached.event(soft, SigevNone())
+        for _ in range(3):
+            attached.event(soft, SigevPulse(channel))
+        intr = attached.event(soft, SigevIntr())
+        semaphore = os.eventfd(0, os.EFD_SEMAPHORE | os.EFD_NONBLOCK)
+        attached.event(soft, SigevSem(semaphore))
+        kept = set()
         for _ in range(20):
             soft.cause(50_000)
-        fire(soft)
-        codes = [channel.receive_pulse(0).code for _ in ids]
-        with pytest.raises(TimeoutError):
-            channel.receive_pulse(0)
-    assert codes == [0, 0, 0]
-    assert interrupt_mask_count(soft) == 4
+            settle()
+            kept.add((len(channel._queue), tuple(my_record()._pending), interrupt_mask_count(soft)))
+        assert kept == {(3, (intr,), 5)}
+        assert os.eventfd_read(semaphore) == 1
+        with pytest.raises(BlockingIOError):
+            os.eventfd_read(semaphore)
+        os.close(semaphore)
+
+
+@pytest.mark.qnx(89)
+def test_a_thread_that_unmasks_and_never_waits_has_one_flag_per_attachment(attached, soft):
+    ids = [attached.event(soft, SigevIntr()) for _ in range(2)]
+    for _ in range(20):
+        soft.cause(50_000)
+        settle()
+        for each in ids:
+            interrupt_unmask(soft, each)
+    assert sorted(my_record()._pending) == ids
+    assert sorted(interrupt_wait(timeout_ns=0)) == ids

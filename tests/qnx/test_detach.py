@@ -8,7 +8,7 @@ import threading
 
 import pytest
 from helpers import DEADLINE_S
-from qnx_rig import DEADLINE_NS, TRACKED, Note, delivery, exists, fire, settle, unmask
+from qnx_rig import DEADLINE_NS, TRACKED, Note, await_asleep, delivery, exists, fire, settle, unmask
 
 from uio_workloop.qnx import (
     Channel,
@@ -24,13 +24,9 @@ from uio_workloop.qnx import (
     interrupt_wait,
 )
 from uio_workloop.qnx import dispatcher as dispatching
+from uio_workloop.qnx.thread_record import my_record
 
 UNTRACKED = IntrFlags(0)
-
-
-@pytest.fixture
-def told() -> list[object]:
-    return []
 
 
 @pytest.mark.qnx(43)
@@ -78,16 +74,25 @@ def test_masks_nobody_released_are_forgotten_with_the_last_attachment(rig, attac
     assert rig.seems_open()
 
 
+class Slow(Note):
+    """Takes its time, so that others come in between."""
+
+    def deliver(self, thread, id):  # noqa: A002
+        for _ in range(20):
+            os.sched_yield()
+        return super().deliver(thread, id)
+
+
 @pytest.mark.qnx(47)
-def test_once_detach_has_returned_nothing_is_delivered(rig, attached, told):
+def test_once_detach_has_returned_nothing_is_delivered(rig, attached, told, threads_take_turns_often):
     keeper = attached.event(rig.provider, SigevNone())
-    for _ in range(50):
+    for number in range(50):
         with delivery(rig):  # before the attachment goes, or after it
-            id = attached.event(rig.provider, Note(told, "fired"))  # noqa: A001
+            id = attached.event(rig.provider, Slow(told, number))  # noqa: A001
             rig.cause()
             interrupt_detach(id)
-            told.clear()
-        assert told == []
+            told_before = list(told)
+        assert told == told_before
         assert unmask(rig, keeper) == 0
 
 
@@ -112,6 +117,7 @@ class Waiter:
         attached = threading.Event()
 
         def run() -> None:
+            self.record = my_record()
             self.ids = [interrupt_attach_event(line, SigevIntr()) for line in lines]
             attached.set()
             try:
@@ -132,7 +138,7 @@ class Waiter:
 def test_detaching_what_a_thread_waits_for_ends_its_wait_with_esrch(rig, attached):
     attached.event(rig.provider, SigevNone())
     waiter = Waiter([rig.provider])
-    await_wait(waiter)
+    await_asleep(waiter.record)
     interrupt_detach(waiter.ids[0])
     assert waiter.result() == errno.ESRCH
 
@@ -141,18 +147,11 @@ def test_detaching_what_a_thread_waits_for_ends_its_wait_with_esrch(rig, attache
 def test_a_wait_goes_on_for_the_attachment_that_is_left(rig, attached):
     attached.event(rig.provider, SigevNone())
     waiter = Waiter([rig.provider, rig.provider])
-    await_wait(waiter)
+    await_asleep(waiter.record)
     interrupt_detach(waiter.ids[0])
     fire(rig)
     assert waiter.result() == (waiter.ids[1],)
     settle()
-
-
-def await_wait(waiter: Waiter) -> None:
-    """Until the thread waits: observed, not guessed."""
-    record = dispatching.find(waiter.ids[0]).thread
-    while record._bell is None:
-        os.sched_yield()
 
 
 @pytest.mark.qnx(51)

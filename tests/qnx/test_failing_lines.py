@@ -3,52 +3,24 @@
 from __future__ import annotations
 
 import errno
-import os
-from collections.abc import Callable
 
 import pytest
-from helpers import Departing
-from qnx_rig import Note, fire, settle
+from helpers import Departing, Refusing
+from qnx_rig import DEADLINE_NS, Note, errno_of, fire, in_thread, settle
 
 from uio_workloop import ClosedError, SoftwareInterrupt
 from uio_workloop.qnx import (
+    SigevIntr,
     SigevNone,
-    interrupt,
+    WaitFlags,
     interrupt_attach_event,
     interrupt_detach,
     interrupt_mask,
     interrupt_mask_count,
     interrupt_unmask,
+    interrupt_wait,
 )
-from uio_workloop.qnx.intr import Identity
-
-
-class Refusing(SoftwareInterrupt):
-    """A line that can be told to refuse being masked and unmasked."""
-
-    refused = ""
-
-    def mask(self) -> None:
-        self._check("mask")
-        super().mask()
-
-    def unmask(self) -> None:
-        self._check("unmask")
-        super().unmask()
-
-    def _check(self, operation: str) -> None:
-        if operation == self.refused:
-            raise OSError(errno.EIO, "no answer")
-
-
-@pytest.fixture
-def named(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Let the name "fpga" mean what this is given: an object to open, once."""
-
-    def let_it_mean(device: SoftwareInterrupt) -> None:
-        monkeypatch.setattr(interrupt, "identify", lambda intr: Identity(("uio", intr), lambda: (device, device.close)))
-
-    return let_it_mean
+from uio_workloop.qnx import dispatcher as dispatching
 
 
 def is_closed(device: SoftwareInterrupt) -> bool:
@@ -59,9 +31,8 @@ def is_closed(device: SoftwareInterrupt) -> bool:
     return False
 
 
-def test_an_unmask_that_the_line_refuses_can_be_repeated(attached):
+def test_an_unmask_that_the_line_refuses_can_be_repeated(attached, told):
     with Refusing() as line:
-        told = []
         id = attached.event(line, Note(told, "fired"))  # noqa: A001
         fire(line)
         line.refused = "unmask"
@@ -75,9 +46,8 @@ def test_an_unmask_that_the_line_refuses_can_be_repeated(attached):
         attached.detach_all()
 
 
-def test_a_mask_that_the_line_refuses_is_not_counted(attached):
+def test_a_mask_that_the_line_refuses_is_not_counted(attached, told):
     with Refusing() as line:
-        told = []
         id = attached.event(line, Note(told, "fired"))  # noqa: A001
         line.refused = "mask"
         with pytest.raises(OSError, match="no answer"):
@@ -89,7 +59,7 @@ def test_a_mask_that_the_line_refuses_is_not_counted(attached):
         attached.detach_all()
 
 
-def test_a_device_that_is_back_is_attached_to_anew_while_an_old_attachment_is_still_there(attached, named):
+def test_a_device_that_is_back_is_attached_to_anew_while_an_old_attachment_is_still_there(attached, named, told):
     away, back = Departing(), SoftwareInterrupt()
     named(away)
     old = attached.event("fpga", SigevNone())
@@ -100,7 +70,6 @@ def test_a_device_that_is_back_is_attached_to_anew_while_an_old_attachment_is_st
     assert gone.value.errno == errno.ENODEV
 
     named(back)
-    told = []
     new = attached.event("fpga", Note(told, "fired"))
     fire(back)
     assert told == ["fired"]
@@ -113,21 +82,6 @@ def test_a_device_that_is_back_is_attached_to_anew_while_an_old_attachment_is_st
     assert is_closed(back)
 
 
-@pytest.mark.qnx(60)
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_the_child_of_a_fork_has_the_descriptors_of_attached_devices_closed_and_the_parent_goes_on(attached, named):
-    device = SoftwareInterrupt()
-    named(device)
-    told = []
-    attached.event("fpga", Note(told, "fired"))
-    child = os.fork()
-    if not child:
-        os._exit(0 if is_closed(device) else 1)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    fire(device)
-    assert told == ["fired"]
-
-
 def test_a_device_opened_by_its_name_is_closed_if_nothing_can_be_attached(named):
     device = Refusing()
     named(device)
@@ -135,3 +89,46 @@ def test_a_device_opened_by_its_name_is_closed_if_nothing_can_be_attached(named)
     with pytest.raises(OSError, match="no answer"):
         interrupt_attach_event("fpga", SigevNone())
     assert is_closed(device)
+
+
+def test_a_line_that_refuses_as_a_thread_ends_keeps_nothing_of_that_thread(attached):
+    with Refusing() as bad, SoftwareInterrupt() as good:
+        for line in (bad, good):
+            attached.event(line, SigevNone())
+
+        def attach_mask_and_die() -> None:
+            for line in (bad, good):
+                interrupt_mask(line, interrupt_attach_event(line, SigevIntr()))
+            bad.refused = "unmask"
+
+        in_thread(attach_mask_and_die)
+        settle()
+        bad.refused = ""
+        assert interrupt_mask_count(good) == 0
+        assert dispatching.current().users == 2
+        attached.detach_all()
+
+
+def test_a_wait_that_cannot_unmask_one_line_unmasks_the_others_the_next_time(attached):
+    with Refusing() as bad, SoftwareInterrupt() as good:
+        for line in (bad, good):
+            attached.event(line, SigevIntr())
+        fire(bad)
+        fire(good)
+        interrupt_wait(timeout_ns=DEADLINE_NS)
+        bad.refused = "unmask"
+        assert errno_of(interrupt_wait, WaitFlags.UNMASK, 0) == errno.EIO
+        bad.refused = ""
+        assert errno_of(interrupt_wait, WaitFlags.UNMASK, 0) == errno.ETIMEDOUT
+        assert [interrupt_mask_count(line) for line in (bad, good)] == [0, 0]
+        attached.detach_all()
+
+
+def test_of_a_firing_whose_line_refuses_to_be_masked_everybody_is_told(attached, told):
+    with Refusing() as line:
+        attached.event(line, Note(told, "fired"))
+        line.refused = "mask"
+        fire(line)
+        line.refused = ""
+        attached.detach_all()
+        assert told == ["fired"]

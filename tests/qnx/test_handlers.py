@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import errno
-import os
 import sys
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from helpers import DEADLINE_S, Stage, await_queue
-from qnx_rig import Note, fire, in_thread, settle
+from helpers import DEADLINE_S, Background, await_queue
+from qnx_rig import TRACKED, Note, await_held_up, errno_of, fire, in_thread, settle
 
 from uio_workloop import SoftwareInterrupt
 from uio_workloop.qnx import (
+    Channel,
     IntrFlags,
     SigevIntr,
     SigevNone,
-    WaitFlags,
-    interrupt_attach_event,
+    SigevPulse,
+    SigevSem,
     interrupt_detach,
-    interrupt_disable,
-    interrupt_enable,
     interrupt_info,
     interrupt_mask,
     interrupt_mask_count,
@@ -35,14 +32,6 @@ from uio_workloop.qnx import dispatcher as dispatching
 @pytest.fixture
 def line(lines) -> SoftwareInterrupt:
     return lines[0]
-
-
-@pytest.fixture
-def stage() -> Iterator[Stage]:
-    """Where a handler waits for the test; it goes on at the end, whatever happens."""
-    stage = Stage()
-    yield stage
-    stage.release()
 
 
 def test_while_a_handler_runs_other_threads_attach_mask_and_unmask(attached, line, stage):
@@ -102,8 +91,7 @@ def test_a_line_that_is_masked_and_unmasked_in_a_handler_is_open_after_it(attach
 
 
 @pytest.mark.qnx(47)
-def test_a_detach_waits_for_the_handler_that_runs(attached, line, stage):
-    told = []
+def test_a_detach_waits_for_the_handler_that_runs(attached, line, stage, told):
 
     def handler(area, id):  # noqa: A002
         stage.hold()
@@ -114,8 +102,7 @@ def test_a_detach_waits_for_the_handler_that_runs(attached, line, stage):
     stage.await_reached()
     with ThreadPoolExecutor(1) as thread:
         detaching = thread.submit(interrupt_detach, id)
-        while not dispatching.current().delivering.waiting:
-            os.sched_yield()
+        await_held_up()
         assert told == []
         stage.release()
         detaching.result(DEADLINE_S)
@@ -142,8 +129,7 @@ def test_a_detach_while_a_handler_waits_for_a_gate_of_the_caller_is_edeadlk_and_
     interrupt_detach(id)
 
 
-def test_a_handler_that_calls_sys_exit_stops_nobody_else(attached, line, caplog):
-    told = []
+def test_a_handler_that_calls_sys_exit_stops_nobody_else(attached, line, caplog, told):
     broken = attached.handler(line, lambda area, id: sys.exit("broken"))  # noqa: A006
     attached.event(line, Note(told, "behind"), IntrFlags.END)
     fire(line)
@@ -172,30 +158,81 @@ def test_a_handler_that_returns_no_event_has_failed_and_the_log_says_what_it_ret
     assert "the handler returned" in str(caplog.records[0].exc_info[1])
 
 
-def test_a_wait_that_ends_without_an_interrupt_says_who_has_masked_it(attached, line):
-    id = attached.event(line, SigevIntr())  # noqa: A001
-    fire(line)
-    interrupt_wait()
-    with pytest.raises(TimeoutError, match=rf"within 0.001 s; {line.name} is masked, by id {id} \(1\)"):
-        interrupt_wait(timeout_ns=1_000_000)
-    interrupt_unmask(line, id)
-    interrupt_disable()
-    try:
-        with pytest.raises(TimeoutError, match="they are disabled"):
-            interrupt_wait(timeout_ns=1_000_000)
-    finally:
-        interrupt_enable()
+def test_an_event_made_from_one_that_never_waits_may_wait_for_who_masks(attached, line, stage):
+    class Waiting(SigevNone):
+        def deliver(self, thread, id):  # noqa: A002
+            stage.hold()
+            return True
+
+    id = attached.event(line, Waiting())  # noqa: A001
+    line.cause()
+    stage.await_reached()
+    assert Background(interrupt_mask, line, id).result() == 2
 
 
-def test_an_id_in_the_place_of_an_interrupt_is_noticed(attached, line):
-    id = attached.event(line, SigevNone())  # noqa: A001
-    with pytest.raises(OSError, match="if that is an id, give it second"):
-        interrupt_mask(id)
+def test_closing_a_device_waits_for_the_handler_that_runs_on_it(attached, line, stage, told):
+    def handler(area, id):  # noqa: A002
+        stage.hold()
+        told.append(line.fileno())  # refused if it is closed
+
+    attached.handler(line, handler)
+    line.cause()
+    stage.await_reached()
+    closing = Background(line.close)
+    await_held_up()
+    assert not closing.finished
+    stage.release()
+    closing.result()
+    assert len(told) == 1
 
 
-def test_flags_of_a_wait_are_none_of_an_attachment_and_the_other_way_round(attached, line):
-    with pytest.raises(TypeError, match="are IntrFlags"):
-        interrupt_attach_event(line, SigevNone(), WaitFlags.UNMASK)
-    attached.event(line, SigevIntr())
-    with pytest.raises(TypeError, match="are WaitFlags"):
-        interrupt_wait(IntrFlags.NO_UNMASK)
+def test_a_handler_can_close_its_device_itself(attached, line, told):
+    def handler(area, id):  # noqa: A002
+        line.close()
+        told.append("closed")
+
+    id = attached.handler(line, handler)  # noqa: A001
+    line.cause()
+    settle()
+    assert told == ["closed"]
+    assert errno_of(interrupt_unmask, line, id) == errno.ENODEV
+
+
+class GateWatch(Channel):
+    """Notes whether the gate of the hidden loop is held when a pulse is sent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.held: list[bool] = []
+
+    def send_pulse(self, priority: int, code: int, value: object = 0) -> None:
+        self.held.append(dispatching.current().loop.gate.held)
+
+
+class Subclass(SigevNone):
+    """Code of others, whatever it is made from."""
+
+    def deliver(self, thread, id):  # noqa: A002
+        return True
+
+
+def test_events_that_never_wait_are_delivered_with_the_gate_held(attached, line):
+    with GateWatch() as watch:
+        attached.event(line, SigevPulse(watch))
+        attached.event(line, SigevNone())
+        fire(line)
+        assert watch.held == [True]
+
+
+@pytest.mark.parametrize("position", [IntrFlags(0), IntrFlags.END], ids=["in front", "behind"])
+@pytest.mark.parametrize("kind", ["handler", "semaphore", "subclass"])
+def test_with_code_of_others_in_the_list_everything_is_delivered_with_the_gate_open(attached, line, kind, position):
+    with GateWatch() as watch:
+        attached.event(line, SigevPulse(watch))
+        if kind == "handler":
+            attached.handler(line, lambda area, id: None, None, TRACKED | position)  # noqa: A006
+        else:
+            other = SigevSem(threading.Semaphore(0)) if kind == "semaphore" else Subclass()
+            attached.event(line, other, TRACKED | position)
+        fire(line)
+        assert watch.held == [False]

@@ -8,13 +8,24 @@ from __future__ import annotations
 import errno
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from helpers import Departing
+from qnx_rig import Note, errno_of, fire, settle
 
-from uio_workloop import SoftwareInterrupt
+from uio_workloop import DeviceNotFoundError, SoftwareInterrupt
 from uio_workloop.devices import udev
 from uio_workloop.devices.names import Entry
-from uio_workloop.qnx import SigevNone, interrupt_attach_event
+from uio_workloop.qnx import (
+    SigevNone,
+    interrupt,
+    interrupt_attach_event,
+    interrupt_mask,
+    interrupt_mask_count,
+    interrupt_unmask,
+)
+from uio_workloop.qnx import dispatcher as dispatching
 from uio_workloop.qnx.intr import identify
 
 FPGA = Entry("/dev/uio0", "fpga", ("/dev/uio0", "uio:fpga", "irq:39"))
@@ -70,3 +81,87 @@ print([name for name in sys.modules if name in ("pyudev", "periphery", "uio_work
 """
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert run.stdout == "[]\n"
+
+
+class Unhashable(SoftwareInterrupt):
+    __hash__ = None  # type: ignore[assignment]
+
+
+def test_a_provider_that_cannot_be_hashed_is_attached_to_as_any_other(attached, told):
+    with Unhashable() as line:
+        id = attached.event(line, Note(told, "fired"))  # noqa: A001
+        fire(line)
+        assert interrupt_unmask(line, id) == 0
+        assert told == ["fired"]
+        attached.detach_all()
+
+
+class Equal(SoftwareInterrupt):
+    """Equal to every other of its kind, as a driver's class may have it."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Equal)
+
+    def __hash__(self) -> int:
+        return 1
+
+
+def test_an_object_that_is_equal_to_one_that_is_attached_is_another_interrupt(attached):
+    with Equal() as line, Equal() as equal:
+        id = attached.event(line, SigevNone())  # noqa: A001
+        assert errno_of(interrupt_mask, equal) == errno.EINVAL
+        assert errno_of(interrupt_mask, equal, id) == errno.EINVAL
+        assert interrupt_mask_count(line) == 0
+        attached.detach_all()
+
+
+def test_a_path_that_is_made_anew_each_time_is_the_same_name(attached, named):
+    named(SoftwareInterrupt())
+    for _ in range(3):
+        attached.event(Path("/dev/fpga"), SigevNone())
+    (vector,) = dispatching.current().vectors.values()
+    assert len(vector.names) == 1
+    assert interrupt_mask(Path("/dev/fpga")) == 1
+
+
+def test_a_name_means_the_device_that_is_there_and_not_the_one_that_left(attached, named, told):
+    away, back = Departing(), SoftwareInterrupt()
+    named(away, "/dev/uio0")
+    attached.event("uio:fpga", SigevNone())
+    away.leave()
+    settle()
+    named(back, "/dev/uio1")
+    attached.event("uio:fpga", SigevNone())
+    assert interrupt_mask("uio:fpga") == 1
+    assert back.masked
+
+
+def test_another_name_of_a_device_that_is_attached_means_it_too(attached, named):
+    named(SoftwareInterrupt(), "/dev/uio0")
+    id = attached.event("uio:fpga", SigevNone())  # noqa: A001
+    assert interrupt_mask("irq:39") == 1
+    assert interrupt_mask("irq:39", id) == 2
+
+
+def test_the_name_of_a_device_that_left_is_enodev_although_it_means_another_by_now(attached, named):
+    away = Departing()
+    named(away, "/dev/uio0")
+    attached.event("uio:fpga", SigevNone())
+    away.leave()
+    settle()
+    named(away, "/dev/uio1")
+    assert errno_of(interrupt_mask, "uio:fpga") == errno.ENODEV
+
+
+@pytest.mark.xfail(reason="a name that means nothing any more is looked up, and refused with EINVAL")
+def test_the_name_of_a_device_that_left_is_enodev_although_it_means_nothing_any_more(attached, named, monkeypatch):
+    def identify(intr):
+        raise DeviceNotFoundError(f"there is no {intr}")
+
+    away = Departing()
+    named(away, "/dev/uio0")
+    attached.event("uio:fpga", SigevNone())
+    away.leave()
+    settle()
+    monkeypatch.setattr(interrupt, "identify", identify)
+    assert errno_of(interrupt_mask, "uio:fpga") == errno.ENODEV

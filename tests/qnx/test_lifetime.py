@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import queue
 import signal
 import subprocess
@@ -14,7 +12,6 @@ import pytest
 from helpers import DEADLINE_S
 from qnx_rig import DEADLINE_NS, TRACKED, Note, exists, fire, in_thread, settle, unmask
 
-from uio_workloop import SoftwareInterrupt
 from uio_workloop.qnx import (
     Channel,
     IntrFlags,
@@ -33,7 +30,6 @@ from uio_workloop.qnx import (
     interrupt_info,
     interrupt_mask,
     interrupt_mask_count,
-    interrupt_unmask,
     interrupt_wait,
 )
 from uio_workloop.qnx import dispatcher as dispatching
@@ -45,11 +41,6 @@ OF_THE_THREAD = {
     "signal to a thread": SigevSignalThread(signal.SIGRTMIN),
     "none": SigevNone(),
 }
-
-
-@pytest.fixture
-def told() -> list[object]:
-    return []
 
 
 @pytest.mark.qnx(53)
@@ -146,52 +137,74 @@ def test_a_thread_that_is_still_referred_to_has_ended_all_the_same(rig, attached
     assert not thread.is_alive()
 
 
-@pytest.mark.qnx(58)
-def test_at_the_end_of_the_program_the_line_is_masked_and_nothing_hangs():
-    script = """
-import atexit
+@pytest.mark.qnx(53)
+def test_a_firing_that_comes_before_the_end_of_a_thread_was_dealt_with_tells_nobody_of_that_thread(
+    rig, attached, told, monkeypatch
+):
+    attached.event(rig.provider, SigevNone())
+    with monkeypatch.context() as patch:
+        patch.setattr(dispatching.ThreadEnds, "check_for_work", lambda self: False)  # the loop has not come to it
+        gone = in_thread(interrupt_attach_event, rig.provider, Note(told, "gone"))
+        fire(rig)
+    assert told == []
+    assert not exists(gone)
+    assert interrupt_mask_count(rig.provider) == 1
+
+
+PROGRAM = """
+import atexit, threading
 from uio_workloop import SoftwareInterrupt
+
 line = SoftwareInterrupt()
-atexit.register(lambda: print("masked" if line.masked else "open"))
-from uio_workloop.qnx import SigevIntr, SigevPulse, Channel, interrupt_attach_event
-interrupt_attach_event(line, SigevIntr())
-interrupt_attach_event(line, SigevPulse(Channel()))
+waiting, running, release = threading.Event(), threading.Event(), threading.Event()
+
+def tell():  # the last that is done
+    print("masked" if line.masked else "open")
+    print("the thread waits" if record[0]._bell else "the thread was woken")
+
+atexit.register(tell)
+
+from uio_workloop.qnx import *
+from uio_workloop.qnx.thread_record import my_record
+
+def wait():
+    interrupt_attach_event(line, SigevIntr())
+    record.append(my_record())
+    waiting.set()
+    interrupt_wait()
+
+def handler(area, id):
+    running.set()
+    release.wait()
+    print("the handler has ended")
+
+record = []
+threading.Thread(target=wait, daemon=True).start()
+waiting.wait()
+while record[0]._bell is None:
+    pass
 """
-    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=DEADLINE_S)
-    assert (run.returncode, run.stdout, run.stderr) == (0, "masked\n", "")
 
 
-@pytest.mark.qnx(60)
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_in_the_child_of_a_fork_the_parents_ids_are_eperm_and_it_can_attach_anew(attached, soft, told):
-    id = attached.event(soft, Note(told, "parent"))  # noqa: A001
-    attached.event(soft, SigevIntr())
-    child = os.fork()
-    if not child:
-        code = 1
-        try:
-            refusals = [
-                errno_of(interrupt_mask, soft, id),
-                errno_of(interrupt_unmask, soft, id),
-                errno_of(interrupt_detach, id),
-                errno_of(interrupt_wait),
-            ]
-            with SoftwareInterrupt() as own:
-                mine = interrupt_attach_event(own, SigevIntr())
-                own.cause()
-                woken = interrupt_wait(timeout_ns=DEADLINE_NS)
-                interrupt_detach(mine)
-            code = 0 if refusals == [errno.EPERM] * 4 and woken == (mine,) else 2
-        finally:
-            os._exit(code)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    fire(soft)
-    assert told == ["parent"]
+def run_to_its_end(rest: str) -> tuple[int, str, str]:
+    """What becomes of a program that has a daemon thread which waits."""
+    run = subprocess.run([sys.executable, "-c", PROGRAM + rest], capture_output=True, text=True, timeout=DEADLINE_S)
+    return run.returncode, run.stdout, run.stderr
 
 
-def errno_of(call, *arguments):
-    try:
-        call(*arguments)
-    except OSError as error:
-        return error.errno
-    return 0
+@pytest.mark.qnx(58)
+def test_at_the_end_of_the_program_the_line_is_masked_and_a_thread_that_waits_is_told_of_nothing():
+    rest = "interrupt_attach_event(line, SigevPulse(Channel()))"
+    assert run_to_its_end(rest) == (0, "masked\nthe thread waits\n", "")
+
+
+@pytest.mark.qnx(58)
+def test_at_the_end_of_the_program_the_handler_that_runs_is_waited_for_and_nothing_hangs():
+    rest = """
+other = SoftwareInterrupt()
+interrupt_attach(other, handler)
+other.cause()
+running.wait()
+atexit.register(release.set)
+"""
+    assert run_to_its_end(rest) == (0, "the handler has ended\nmasked\nthe thread waits\n", "")

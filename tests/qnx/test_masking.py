@@ -7,8 +7,8 @@ import random
 import threading
 
 import pytest
-from helpers import DEADLINE_S, LoggedInterrupt
-from qnx_rig import DEADLINE_NS, TRACKED, Note, delivery, fire, settle, unmask
+from helpers import DEADLINE_S, Background, LoggedInterrupt
+from qnx_rig import DEADLINE_NS, TRACKED, Note, delivery, errno_of, fire, settle, unmask
 
 from uio_workloop import SoftwareInterrupt, Trigger
 from uio_workloop.qnx import (
@@ -24,18 +24,7 @@ from uio_workloop.qnx import (
 
 UNTRACKED = IntrFlags(0)
 NOBODY = -1
-
-
-@pytest.fixture
-def told() -> list[object]:
-    return []
-
-
-def refused(call, *arguments):
-    """The errno of the refusal."""
-    with pytest.raises(OSError) as error:  # noqa: PT011
-        call(*arguments)
-    return error.value.errno
+FIRINGS = 1000
 
 
 # Masked on delivery
@@ -78,33 +67,37 @@ def test_with_two_attachments_the_line_opens_when_both_have_unmasked(rig, attach
 
 @pytest.mark.qnx(20)
 def test_the_line_is_never_open_between_two_deliveries_of_one_firing(rig, attached):
-    masked = []
-    ids = []
+    left, masked = [], []
+    unmasked = threading.Semaphore(0)
 
     class Watching(SigevNone):
         def deliver(self, thread, id):  # noqa: A002
             masked.append(rig.seems_masked())
             return True
 
-    unmasked = threading.Semaphore(0)
-    with Channel() as channel:
-        ids.append(attached.event(rig.provider, Watching()))
-        ids.append(attached.event(rig.provider, SigevPulse(channel)))  # in front
+    class Lingering(Channel):
+        def send_pulse(self, priority, code, value=0):
+            super().send_pulse(priority, code, value)
+            assert unmasked.acquire(timeout=DEADLINE_S)  # so that the first has unmasked before the second is told
 
-        def unmask_at_once():
-            for _ in range(100):
+    with Lingering() as channel:
+        second = attached.event(rig.provider, Watching())
+        first = attached.event(rig.provider, SigevPulse(channel))  # in front
+
+        def unmask_at_once() -> None:
+            for _ in range(FIRINGS):
                 channel.receive_pulse(DEADLINE_NS)
-                unmask(rig, ids[1])
+                left.append(unmask(rig, first))
+                masked.append(rig.seems_masked())
                 unmasked.release()
 
-        thread = threading.Thread(target=unmask_at_once)
-        thread.start()
-        for _ in range(100):
+        receiver = Background(unmask_at_once)
+        for _ in range(FIRINGS):
             fire(rig)
-            unmask(rig, ids[0])
-            assert unmasked.acquire(timeout=DEADLINE_S)
-        thread.join(DEADLINE_S)
-    assert masked == [True] * 100
+            unmask(rig, second)
+        receiver.result()
+    assert left == [1] * FIRINGS
+    assert masked == [True] * 2 * FIRINGS
 
 
 @pytest.mark.qnx(21)
@@ -200,9 +193,9 @@ def test_a_mask_beside_that_of_the_delivery_keeps_the_line_masked(rig, attached)
 @pytest.mark.qnx(27)
 def test_one_unmask_too_many_is_eagain_and_changes_nothing(rig, attached):
     id = attached.event(rig.provider, SigevNone())  # noqa: A001
-    assert refused(interrupt_unmask, rig.provider, id) == errno.EAGAIN
+    assert errno_of(interrupt_unmask, rig.provider, id) == errno.EAGAIN
     interrupt_mask(rig.provider, NOBODY)
-    assert refused(interrupt_unmask, rig.provider, id) == errno.EAGAIN
+    assert errno_of(interrupt_unmask, rig.provider, id) == errno.EAGAIN
     assert interrupt_mask_count(rig.provider) == 1
 
 
@@ -212,9 +205,9 @@ def test_an_id_that_there_is_not_is_esrch_and_to_detach_einval(rig, attached):
     gone = attached.event(rig.provider, SigevNone())
     interrupt_detach(gone)
     for id in (gone, 1_000_000, 0, -2):  # noqa: A001
-        assert refused(interrupt_mask, rig.provider, id) == errno.ESRCH
-        assert refused(interrupt_unmask, rig.provider, id) == errno.ESRCH
-        assert refused(interrupt_detach, id) == errno.EINVAL
+        assert errno_of(interrupt_mask, rig.provider, id) == errno.ESRCH
+        assert errno_of(interrupt_unmask, rig.provider, id) == errno.ESRCH
+        assert errno_of(interrupt_detach, id) == errno.EINVAL
 
 
 @pytest.mark.qnx(29)
@@ -229,7 +222,7 @@ def test_an_unmask_by_one_id_leaves_what_is_booked_to_another(rig, attached):
 def test_what_is_booked_to_an_id_cannot_be_released_by_nobody(rig, attached):
     attached.event(rig.provider, SigevNone())
     fire(rig)
-    assert refused(interrupt_unmask, rig.provider, NOBODY) == errno.EAGAIN
+    assert errno_of(interrupt_unmask, rig.provider, NOBODY) == errno.EAGAIN
     assert interrupt_mask_count(rig.provider) == 1
 
 
@@ -259,11 +252,11 @@ def test_any_thread_of_the_process_may_mask_and_unmask_by_an_id(rig, attached):
 def test_the_interrupt_and_the_id_have_to_belong_together(rig, attached):
     id = attached.event(rig.provider, SigevNone())  # noqa: A001
     with SoftwareInterrupt() as other:
-        assert refused(interrupt_mask, other, NOBODY) == errno.EINVAL
+        assert errno_of(interrupt_mask, other, NOBODY) == errno.EINVAL
         attached.event(other, SigevNone())
-        assert refused(interrupt_mask, other, id) == errno.EINVAL
+        assert errno_of(interrupt_mask, other, id) == errno.EINVAL
         assert interrupt_mask(None, id) == 1
-        assert refused(interrupt_mask, None, NOBODY) == errno.EINVAL
+        assert errno_of(interrupt_mask, None, NOBODY) == errno.EINVAL
         attached.detach_all()
 
 
@@ -340,3 +333,9 @@ def test_on_a_line_that_is_open_an_attachment_without_unmask_begins_with_a_mask_
     assert interrupt_mask_count(rig.provider) == 1
     assert interrupt_unmask(rig.provider, late) == 0
     assert rig.seems_open()
+
+
+def test_an_id_in_the_place_of_an_interrupt_is_noticed(attached, soft):
+    id = attached.event(soft, SigevNone())  # noqa: A001
+    with pytest.raises(OSError, match="if that is an id, give it second"):
+        interrupt_mask(id)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 from helpers import DEADLINE_S
+from qnx_rig import errno_of
 
 from uio_workloop import qnx
 from uio_workloop.qnx import (
@@ -191,6 +192,7 @@ def test_a_code_that_the_kernel_would_refuse_is_refused_before(code):
     "event",
     [
         SigevSignal(0),
+        SigevSignal(32),  # the C library's own
         SigevSignal(signal.NSIG),
         SigevSignal(signal.SIGRTMIN, 2**31),
         SigevSem(-1),
@@ -216,8 +218,19 @@ def test_a_pulse_that_cannot_be_is_refused_with_einval(channel):
         assert refused.value.errno == errno.EINVAL
 
 
+def test_a_descriptor_that_is_no_eventfd_is_no_semaphore():
+    ends = os.pipe()
+    try:
+        assert [errno_of(SigevSem(end).check) for end in ends] == [errno.EINVAL] * 2
+    finally:
+        for end in ends:
+            os.close(end)
+
+
 @pytest.mark.parametrize(
-    "event", [SigevSem("sem"), SigevSem(True), SigevThread(None), SigevMemory(b"four", 1)], ids=repr
+    "event",
+    [SigevSem("sem"), SigevSem(True), SigevSem(threading.Semaphore), SigevThread(None), SigevMemory(b"four", 1)],
+    ids=repr,
 )
 def test_what_has_the_wrong_type_is_a_type_error(event):
     with pytest.raises(TypeError):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import select
 import signal
 
 import pytest
-from qnx_rig import DEADLINE_NS, fire, in_thread
+from qnx_rig import DEADLINE_NS, errno_of, fire, in_thread
 
 from uio_workloop.qnx import (
     SigevNone,
@@ -89,3 +90,22 @@ def test_a_signal_that_there_is_not_is_einval():
     with pytest.raises(OSError, match="no signal 65") as refused:
         SignalReceiver([65])
     assert refused.value.errno == errno.EINVAL
+
+
+def test_a_receiver_of_signals_may_have_a_descriptor_beyond_1023():
+    soft_limit, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(2048, hard), hard))
+    taken = [os.dup(0) for _ in range(1100)]
+    try:
+        with SignalReceiver([signal.SIGRTMIN + 3]) as receiver:
+            assert errno_of(receiver.receive, 1_000_000) == errno.ETIMEDOUT
+    finally:
+        for each in taken:
+            os.close(each)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft_limit, hard))
+
+
+@pytest.mark.parametrize("signals", ["12", [12.0], 12], ids=repr)
+def test_what_is_no_number_of_a_signal_is_a_type_error(signals):
+    with pytest.raises(TypeError):
+        SignalReceiver(signals)

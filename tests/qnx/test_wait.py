@@ -3,40 +3,33 @@
 from __future__ import annotations
 
 import errno
-import os
 import queue
 import signal
 import threading
+from contextlib import suppress
 
 import pytest
-from helpers import DEADLINE_S, Background
-from qnx_rig import DEADLINE_NS, TRACKED, fire, in_thread, settle, unmask
+from helpers import DEADLINE_S, Background, Departing
+from qnx_rig import DEADLINE_NS, TRACKED, await_asleep, await_true, errno_of, fire, in_thread, settle, unmask
 
 from uio_workloop import SoftwareInterrupt
+from uio_workloop.clock import monotonic_ns
 from uio_workloop.qnx import (
     Channel,
     IntrFlags,
     SigevIntr,
     SigevNone,
-    TimeoutState,
     WaitFlags,
     interrupt_attach_event,
     interrupt_detach,
-    interrupt_mask,
+    interrupt_disable,
+    interrupt_enable,
     interrupt_mask_count,
     interrupt_unmask,
     interrupt_wait,
-    timer_timeout,
 )
 from uio_workloop.qnx import dispatcher as dispatching
-from uio_workloop.qnx.thread_record import my_record
-
-
-def refused(call, *arguments):
-    """The errno of the refusal."""
-    with pytest.raises(OSError) as error:  # noqa: PT011
-        call(*arguments)
-    return error.value.errno
+from uio_workloop.qnx.thread_record import ThreadRecord, my_record
 
 
 @pytest.mark.qnx(61)
@@ -44,7 +37,7 @@ def test_what_fired_before_the_wait_ends_it_at_once_and_only_once(rig, attached)
     id = attached.event(rig.provider, SigevIntr())  # noqa: A001
     fire(rig)
     assert interrupt_wait() == (id,)
-    assert refused(interrupt_wait, 0, 0) == errno.ETIMEDOUT
+    assert errno_of(interrupt_wait, 0, 0) == errno.ETIMEDOUT
 
 
 @pytest.mark.qnx(62)
@@ -54,26 +47,28 @@ def test_two_interrupts_that_fired_before_the_wait_end_it_once(rig, attached):
         fire(rig)
         fire(other)
         assert interrupt_wait() == tuple(ids)
-        assert refused(interrupt_wait, 0, 0) == errno.ETIMEDOUT
+        assert errno_of(interrupt_wait, 0, 0) == errno.ETIMEDOUT
         attached.detach_all()
 
 
 @pytest.mark.qnx(63)
 def test_a_thread_that_attached_nothing_may_not_wait(attached, soft):
     attached.event(soft, SigevIntr())
-    assert in_thread(refused, interrupt_wait) == errno.EPERM
+    assert in_thread(errno_of, interrupt_wait) == errno.EPERM
 
 
 def test_an_event_of_another_kind_is_nothing_to_wait_for(attached, soft):
     attached.event(soft, SigevNone())
-    assert refused(interrupt_wait) == errno.EPERM
+    assert errno_of(interrupt_wait) == errno.EPERM
 
 
 @pytest.mark.qnx(64)
 def test_a_wait_with_a_timeout_ends_after_it_and_changes_nothing(rig, attached):
     id = attached.event(rig.provider, SigevIntr())  # noqa: A001
+    begin_ns = monotonic_ns()
     with pytest.raises(TimeoutError) as ended:
         interrupt_wait(timeout_ns=10_000_000)
+    assert monotonic_ns() - begin_ns >= 10_000_000
     assert ended.value.errno == errno.ETIMEDOUT
     assert interrupt_mask_count(rig.provider) == 0
     fire(rig)
@@ -83,7 +78,7 @@ def test_a_wait_with_a_timeout_ends_after_it_and_changes_nothing(rig, attached):
 @pytest.mark.qnx(69)
 def test_a_fast_wait_takes_no_timeout(rig, attached):
     attached.event(rig.provider, SigevIntr())
-    assert refused(interrupt_wait, WaitFlags.FAST, 1) == errno.ENOTSUP
+    assert errno_of(interrupt_wait, WaitFlags.FAST, 1) == errno.ENOTSUP
     fire(rig)
     assert interrupt_wait(WaitFlags.FAST) == (attached.ids[0],)
 
@@ -95,8 +90,8 @@ def test_a_handler_may_not_wait(rig, attached):
 
         def handler(area, id):  # noqa: A002
             interrupt_attach_event(rig.provider, SigevIntr(), TRACKED | IntrFlags.NO_UNMASK)
-            refusals.append(refused(interrupt_wait))
-            refusals.append(refused(channel.receive_pulse))
+            refusals.append(errno_of(interrupt_wait))
+            refusals.append(errno_of(channel.receive_pulse))
 
         attached.handler(rig.provider, handler)
         fire(rig)
@@ -109,13 +104,20 @@ def test_a_handler_may_not_wait(rig, attached):
 @pytest.mark.parametrize(("flags", "timeout_ns"), [(4, None), (-1, None), (0, -1)])
 def test_a_wait_that_cannot_be_is_einval(attached, soft, flags, timeout_ns):
     attached.event(soft, SigevIntr())
-    assert refused(interrupt_wait, flags, timeout_ns) == errno.EINVAL
+    assert errno_of(interrupt_wait, flags, timeout_ns) == errno.EINVAL
+
+
+@pytest.mark.parametrize("flags", [None, "", 0.0, []])
+def test_flags_of_a_wait_that_are_no_number_are_a_type_error(attached, soft, flags):
+    attached.event(soft, SigevIntr())
+    with pytest.raises(TypeError):
+        interrupt_wait(flags, 0)
 
 
 @pytest.mark.qnx(70)
 def test_a_wait_that_unmasks_releases_what_the_last_one_returned(rig, attached):
     id = attached.event(rig.provider, SigevIntr())  # noqa: A001
-    assert refused(interrupt_wait, WaitFlags.UNMASK, 0) == errno.ETIMEDOUT  # nothing is outstanding
+    assert errno_of(interrupt_wait, WaitFlags.UNMASK, 0) == errno.ETIMEDOUT  # nothing is outstanding
     fire(rig)
     interrupt_wait()
     rig.acknowledge()
@@ -130,8 +132,63 @@ def test_a_wait_that_unmasks_does_not_release_what_was_unmasked_by_hand(rig, att
     fire(rig)
     interrupt_wait()
     unmask(rig, id)
-    assert refused(interrupt_wait, WaitFlags.UNMASK, 0) == errno.ETIMEDOUT
+    assert errno_of(interrupt_wait, WaitFlags.UNMASK, 0) == errno.ETIMEDOUT
     assert interrupt_mask_count(rig.provider) == 1
+
+
+def test_a_wait_that_unmasks_does_not_mind_what_somebody_has_unmasked_meanwhile(attached, soft):
+    attached.event(soft, SigevIntr(), IntrFlags(0))
+    fire(soft)
+    interrupt_wait(timeout_ns=0)
+    interrupt_unmask(soft, -1)  # nobody's: nothing says whose it was
+    assert errno_of(interrupt_wait, WaitFlags.UNMASK, 0) == errno.ETIMEDOUT
+
+
+def test_a_wait_that_unmasks_does_not_mind_what_is_detached_just_then(attached, soft, monkeypatch):
+    ids = [attached.event(soft, SigevIntr()) for _ in range(2)]
+    fire(soft)
+    interrupt_wait(timeout_ns=0)
+    to_unmask = ThreadRecord.to_unmask
+
+    def detached_just_then(self):
+        found = to_unmask(self)
+        interrupt_detach(ids[0])
+        return found
+
+    monkeypatch.setattr(ThreadRecord, "to_unmask", detached_just_then)
+    assert errno_of(interrupt_wait, WaitFlags.UNMASK, 0) == errno.ETIMEDOUT
+    assert interrupt_mask_count(soft) == 0
+
+
+def test_a_wait_that_unmasks_returns_what_has_fired_although_a_device_it_was_to_unmask_has_left(attached, soft):
+    with Departing() as line:
+        attached.event(line, SigevIntr())
+        id = attached.event(soft, SigevIntr())  # noqa: A001
+        fire(line)
+        interrupt_wait(timeout_ns=0)
+        line.leave()
+        fire(soft)
+        assert interrupt_wait(WaitFlags.UNMASK, 0) == (id,)
+        attached.detach_all()
+
+
+@pytest.mark.xfail(reason="of a masked line nobody notices that its device has left, and the wait has no end")
+def test_a_device_that_leaves_while_its_line_is_masked_ends_the_wait_that_unmasks_it(attached):
+    with Departing() as line:
+        attached.event(line, SigevIntr())
+        fire(line)
+        interrupt_wait(timeout_ns=0)
+        line.leave()
+        with suppress(OSError):
+            interrupt_wait(WaitFlags.UNMASK, 0)
+        settle()
+        assert errno_of(interrupt_wait, WaitFlags.UNMASK, 0) == errno.ENODEV
+        attached.detach_all()
+
+
+def test_what_is_detached_is_not_unmasked_by_a_later_wait(attached, soft):
+    interrupt_detach(attached.event(soft, SigevIntr(), TRACKED | IntrFlags.NO_UNMASK))
+    assert my_record().to_unmask() == ()
 
 
 def test_the_usual_loop_attaches_without_unmask_and_waits_with_it(rig, attached):
@@ -161,44 +218,6 @@ def test_the_usual_loop_attaches_without_unmask_and_waits_with_it(rig, attached)
     assert len(served) == 100
 
 
-# timer_timeout
-
-
-@pytest.mark.qnx(64)
-def test_an_armed_timeout_ends_the_wait_and_then_is_over(rig, attached):
-    attached.event(rig.provider, SigevIntr())
-    timer_timeout(TimeoutState.INTR, 10_000_000)
-    assert refused(interrupt_wait) == errno.ETIMEDOUT
-    assert my_record().armed is None
-
-
-@pytest.mark.qnx(65)
-@pytest.mark.parametrize("call", [interrupt_mask, interrupt_unmask])
-def test_an_armed_timeout_is_over_after_any_other_call(rig, attached, call):
-    id = attached.event(rig.provider, SigevIntr())  # noqa: A001
-    fire(rig)
-    interrupt_wait()
-    interrupt_mask(rig.provider, id)
-    timer_timeout(TimeoutState.INTR | TimeoutState.RECEIVE, 0)
-    call(rig.provider, id)
-    assert my_record().armed is None
-
-
-def test_a_timeout_for_one_state_does_not_end_another_wait(rig, attached):
-    attached.event(rig.provider, SigevIntr())
-    with Channel() as channel:
-        timer_timeout(TimeoutState.RECEIVE, 0)
-        assert refused(channel.receive_pulse) == errno.ETIMEDOUT
-        timer_timeout(TimeoutState.RECEIVE, 0)
-        fire(rig)
-        assert interrupt_wait() == (attached.ids[0],)
-
-
-@pytest.mark.parametrize(("states", "timeout_ns"), [(0, 1), (8, 1), (TimeoutState.INTR, -1)])
-def test_a_timeout_that_cannot_be_is_einval(states, timeout_ns):
-    assert refused(timer_timeout, states, timeout_ns) == errno.EINVAL
-
-
 # Signals
 
 
@@ -207,8 +226,7 @@ def in_a_moment(line, number):
 
     def act() -> None:
         record = next(iter(dispatching.current().attachments.values())).thread
-        while record._bell is None:
-            os.sched_yield()
+        await_asleep(record)
         while not handled.is_set():  # one that comes just before the thread sleeps is handled when it wakes
             signal.pthread_kill(threading.main_thread().ident, number)
             handled.wait(0.05)
@@ -218,13 +236,6 @@ def in_a_moment(line, number):
     thread = threading.Thread(target=act)
     thread.start()
     return thread, handled
-
-
-@pytest.fixture
-def restored_handler():
-    before = signal.getsignal(signal.SIGUSR1)
-    yield
-    signal.signal(signal.SIGUSR1, before)
 
 
 @pytest.mark.qnx(68)
@@ -283,10 +294,23 @@ def test_in_a_thread_that_is_not_the_main_one_no_signal_ends_the_wait(rig, attac
 
     thread = Background(wait)
     record, ident = waiting.get(timeout=DEADLINE_S)
-    while record._bell is None:
-        os.sched_yield()
+    await_asleep(record)
     signal.pthread_kill(ident, signal.SIGUSR1)
-    while not handled:
-        os.sched_yield()
+    await_true(lambda: handled, "the handler of the signal")
     rig.cause()
     assert thread.result()
+
+
+def test_a_wait_that_ends_without_an_interrupt_says_who_has_masked_it(attached, soft):
+    id = attached.event(soft, SigevIntr())  # noqa: A001
+    fire(soft)
+    interrupt_wait()
+    with pytest.raises(TimeoutError, match=rf"within 0.001 s; {soft.name} is masked, by id {id} \(1\)"):
+        interrupt_wait(timeout_ns=1_000_000)
+    interrupt_unmask(soft, id)
+    interrupt_disable()
+    try:
+        with pytest.raises(TimeoutError, match="they are disabled"):
+            interrupt_wait(timeout_ns=1_000_000)
+    finally:
+        interrupt_enable()
