@@ -153,7 +153,6 @@ def test_the_name_of_a_device_that_left_is_enodev_although_it_means_another_by_n
     assert errno_of(interrupt_mask, "uio:fpga") == errno.ENODEV
 
 
-@pytest.mark.xfail(reason="a name that means nothing any more is looked up, and refused with EINVAL")
 def test_the_name_of_a_device_that_left_is_enodev_although_it_means_nothing_any_more(attached, named, monkeypatch):
     def identify(intr):
         raise DeviceNotFoundError(f"there is no {intr}")

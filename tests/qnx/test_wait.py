@@ -172,7 +172,6 @@ def test_a_wait_that_unmasks_returns_what_has_fired_although_a_device_it_was_to_
         attached.detach_all()
 
 
-@pytest.mark.xfail(reason="of a masked line nobody notices that its device has left, and the wait has no end")
 def test_a_device_that_leaves_while_its_line_is_masked_ends_the_wait_that_unmasks_it(attached):
     with Departing() as line:
         attached.event(line, SigevIntr())

@@ -21,8 +21,9 @@ from uio_workloop.qnx.flags import IntrFlags, WaitFlags, check_intr_flags, check
 from uio_workloop.qnx.intr import Identity, Intr, identify, name_of, shown
 from uio_workloop.qnx.refusal import as_qnx_says_it, raise_as_qnx_does
 from uio_workloop.qnx.sigevent import Event
-from uio_workloop.qnx.thread_record import my_record
+from uio_workloop.qnx.thread_record import ThreadRecord, my_record
 from uio_workloop.qnx.timer_timeout import TimeoutState, deadline_after, disarm, in_seconds, timeout_of
+from uio_workloop.qnx.uninterrupted import uninterrupted
 from uio_workloop.qnx.vector import Vector
 
 T = TypeVar("T")
@@ -87,12 +88,18 @@ def interrupt_attach(intr: Intr, handler: Handler, area: object = None, flags: i
 def _attach(
     intr: Intr, flags: IntrFlags, *, event: Event | None = None, handler: Handler | None = None, area: object = None
 ) -> int:
+    thread = my_record()
+    return uninterrupted(lambda: _attach_for(thread, intr, flags, event, handler, area), interrupt_detach)
+
+
+def _attach_for(
+    thread: ThreadRecord, intr: Intr, flags: IntrFlags, event: Event | None, handler: Handler | None, area: object
+) -> int:
     with as_qnx_says_it():
         identity = identify(intr)
         dispatcher = dispatching.hold()
         attachment: Attachment | None = None
         try:
-            thread = my_record()
             thread.on_end = dispatching.thread_ended
             with dispatcher.loop.gate.own, _vector(dispatcher, identity) as vector:
                 attachment = Attachment(
@@ -138,7 +145,11 @@ def interrupt_detach(id: int) -> None:  # noqa: A002 - QNX's word
     QNX: InterruptDetach.
     """
     disarm()
-    attachment = dispatching.find(operator.index(id))
+    uninterrupted(lambda: _detach(operator.index(id)))
+
+
+def _detach(id: int) -> None:  # noqa: A002
+    attachment = dispatching.find(id)
     if attachment is None:
         raise no_such_id(id, errno.EINVAL)
     dispatcher = attachment.vector.dispatcher
@@ -237,7 +248,7 @@ def interrupt_wait(flags: int = 0, timeout_ns: int | None = None, *, restart: bo
     record = my_record()
     if wanted & WaitFlags.UNMASK:
         for each in record.to_unmask():
-            _unmask_if_need_be(each)
+            _unmask_if_need_be(record, each)
             record.unmasked(each)
     try:
         return record.wait(deadline, restart=restart)
@@ -263,12 +274,14 @@ def _why_not() -> str:
     return "".join(f"; {name} is masked, by {masks}" for name, masks in masked.items())
 
 
-def _unmask_if_need_be(id: int) -> None:  # noqa: A002
+def _unmask_if_need_be(record: ThreadRecord, id: int) -> None:  # noqa: A002
     try:
         interrupt_unmask(None, id)
     except OSError as error:
-        if error.errno not in (errno.EAGAIN, errno.ESRCH, errno.ENODEV):
-            raise  # these: others have unmasked or detached it; or it has left, which the wait tells
+        if error.errno == errno.ENODEV:
+            record.device_left(id)  # which nobody may have noticed; the wait tells it after what has fired
+        elif error.errno not in (errno.EAGAIN, errno.ESRCH):  # others have unmasked or detached it
+            raise
 
 
 def _mask_count(vector: Vector, id: int) -> int:  # noqa: A002
@@ -314,7 +327,12 @@ def _by_intr(intr: Intr | None) -> Vector:
         if not found:
             _check_is_no_id(dispatcher, intr)
         if live is None:
-            live = dispatcher.vectors.get(identify(intr).key) or next(iter(found), None)
+            try:
+                live = dispatcher.vectors.get(identify(intr).key)
+            except WorkLoopError:
+                if not found:  # else it means nothing any more, and did
+                    raise
+            live = live or next(iter(found), None)
     if live is None:
         raise _nobody_attached(intr)
     return live
