@@ -224,15 +224,18 @@ def test_events_that_never_wait_are_delivered_with_the_gate_held(attached, line)
         assert watch.held == [True]
 
 
-@pytest.mark.parametrize("position", [IntrFlags(0), IntrFlags.END], ids=["in front", "behind"])
-@pytest.mark.parametrize("kind", ["handler", "semaphore", "subclass"])
-def test_with_code_of_others_in_the_list_everything_is_delivered_with_the_gate_open(attached, line, kind, position):
+CODE_OF_OTHERS = {
+    "handler": lambda attached, line, flags: attached.handler(line, lambda area, id: None, None, flags),  # noqa: A006
+    "semaphore": lambda attached, line, flags: attached.event(line, SigevSem(threading.Semaphore(0)), flags),
+    "subclass": lambda attached, line, flags: attached.event(line, Subclass(), flags),
+}
+
+
+@pytest.mark.parametrize("flags", [TRACKED, TRACKED | IntrFlags.END], ids=["in front", "behind"])
+@pytest.mark.parametrize("kind", CODE_OF_OTHERS)
+def test_with_code_of_others_in_the_list_everything_is_delivered_with_the_gate_open(attached, line, kind, flags):
     with GateWatch() as watch:
         attached.event(line, SigevPulse(watch))
-        if kind == "handler":
-            attached.handler(line, lambda area, id: None, None, TRACKED | position)  # noqa: A006
-        else:
-            other = SigevSem(threading.Semaphore(0)) if kind == "semaphore" else Subclass()
-            attached.event(line, other, TRACKED | position)
+        CODE_OF_OTHERS[kind](attached, line, flags)
         fire(line)
         assert watch.held == [False]
