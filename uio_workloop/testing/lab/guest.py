@@ -22,7 +22,7 @@ from uio_workloop.errors import LabError
 from uio_workloop.testing.lab.architecture import host_architecture, pci_address
 
 LAB_DIRECTORY = Path("/run/uio-workloop-lab")
-ANSWER_TIMEOUT_S = 20.0
+ANSWER_TIMEOUT_S = 50.0
 BIND_TIMEOUT_S = 5.0  # of the kernel, which is at it already
 NETLINK_KOBJECT_UEVENT = 15  # linux/netlink.h
 KERNEL_EVENTS = 1  # its multicast group of the kernel's own events, before udev
@@ -66,7 +66,7 @@ def qmp(command: str, /, **arguments: object) -> dict[str, Any]:
     QEMU answers device_del when it has asked the guest to let go, not when the card is gone: see `unplug()`.
 
     Raises:
-        LabError: not in the lab, QEMU refused, or no answer came within 15 s.
+        LabError: not in the lab, QEMU refused, or no answer came within 45 s.
     """
     return _ask({"execute": command, "arguments": arguments})
 
@@ -75,7 +75,7 @@ def unplug(device_id: str) -> None:
     """Pull a card out ("edu1"); once this returns it is gone.
 
     Raises:
-        LabError: not in the lab, no such card, or the guest's kernel did not let go of it within 15 s.
+        LabError: not in the lab, no such card, or the guest's kernel did not let go of it within 45 s.
     """
     arguments = {"id": device_id}
     _ask(

@@ -25,6 +25,7 @@ HARMLESS = tuple(
         # Said when somebody reads an attribute of a device in the instant in which it leaves; he gets an error, too.
         r"uio uio\d+: the device has been unregistered",
         r"uio_dummy: `.*' invalid for parameter `\w+'",
+        r"uio_dummy: automask=N is for trigger=edge",
         # The host was busy while the guest ran, which says nothing about drivers.
         r"hrtimer: interrupt took \d+ ns",
         r"workqueue: \S+ hogged CPU for >\d+us \d+ times, .*",

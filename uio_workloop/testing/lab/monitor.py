@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-REQUEST_TIMEOUT_S = 15.0  # less than the guest waits for an answer (guest.ANSWER_TIMEOUT_S), so that it hears why
+REQUEST_TIMEOUT_S = 45.0  # less than the guest waits for an answer (guest.ANSWER_TIMEOUT_S), so that it hears why
 
 Message = dict[str, Any]
 
