@@ -322,27 +322,26 @@ def _by_intr(intr: Intr | None) -> Vector:
         raise _nobody_attached(intr)
     name = name_of(intr)
     with dispatcher.loop.gate.own:
-        found = [vector for vector in dispatcher.vectors.values() if name in vector.names]
-        live = next((vector for vector in found if not vector.gone), None)
-        if not found:
-            _check_is_no_id(dispatcher, intr)
-        if live is None:
-            try:
-                live = dispatcher.vectors.get(identify(intr).key)
-            except WorkLoopError:
-                if not found:  # else it means nothing any more, and did
-                    raise
-            live = live or next(iter(found), None)
-    if live is None:
+        named = [vector for vector in dispatcher.vectors.values() if name in vector.names]
+        here = [vector for vector in named if not vector.gone]
+        found = here or _by_key(dispatcher, intr, was_known=bool(named)) or named
+    if not found:
         raise _nobody_attached(intr)
-    return live
+    return found[0]
 
 
-def _check_is_no_id(dispatcher: Dispatcher, intr: object) -> None:
-    if isinstance(intr, int) and intr in dispatcher.attachments:
+def _by_key(dispatcher: Dispatcher, intr: Intr, *, was_known: bool) -> list[Vector]:
+    if isinstance(intr, int) and intr in dispatcher.attachments and not was_known:
         raise OSError(
             errno.EINVAL, f"nothing is attached to interrupt {intr}; if that is an id, give it second, after None"
         )
+    try:
+        vector = dispatcher.vectors.get(identify(intr).key)
+    except WorkLoopError:
+        if not was_known:  # else its device has left, and its name means nothing any more
+            raise
+        return []
+    return [] if vector is None else [vector]
 
 
 def _is_called(vector: Vector, intr: Intr) -> bool:
