@@ -98,11 +98,11 @@ def delivery(rig: Rig) -> Iterator[None]:
     """Until an interrupt is served that the block causes, or lets through: hardware takes its time."""
     source = source_of(rig.provider)
     assert source is not None, "nothing is attached"
-    before = source.statistics.action_calls
+    before = source.statistics.delivered  # when the action is over
     yield
     deadline = Deadline.after(DEADLINE_NS)
     settle()
-    while source.statistics.action_calls == before:
+    while source.statistics.delivered == before:
         assert not deadline.expired, f"{rig.name}: no interrupt was delivered"
         settle()
 
