@@ -39,11 +39,12 @@ test-lab: lab-packages ## the tests on real interrupts alone, in virtual machine
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line test-lab-devices test-lab-others
 
 test-lab-devices: lab-packages
-	UIO_WORKLOOP_REQUIRE_LAB=1 $(LAB) --timeout 1800 -- $(PY) -m pytest -p no:cacheprovider tests/lab tests/realtime --ignore=$(QNX_LAB)
+	UIO_WORKLOOP_REQUIRE_LAB=1 $(LAB) --timeout 1800 -- $(PY) -m pytest -p no:cacheprovider tests/lab --ignore=$(QNX_LAB) --ignore=$(BENCH_LAB)
 
 test-lab-others: lab-packages
 	UIO_WORKLOOP_REQUIRE_LAB=1 $(LAB) --timeout 1800 -- $(PY) -m pytest -p no:cacheprovider tests/conformance
 	UIO_WORKLOOP_REQUIRE_LAB=1 $(LAB) --timeout 900 -- $(PY) -m pytest -p no:cacheprovider tests/qnx $(QNX_LAB)
+	UIO_WORKLOOP_REQUIRE_LAB=1 $(LAB) --timeout 900 -- $(PY) -m pytest -p no:cacheprovider tests/realtime $(BENCH_LAB)
 	UIO_WORKLOOP_REQUIRE_LAB=1 $(PY) -m pytest tests/suspend
 	UIO_WORKLOOP_REQUIRE_LAB=1 $(LAB) -- sh tests/systemd/with_systemd $(PY) -m pytest -p no:cacheprovider tests/systemd
 
