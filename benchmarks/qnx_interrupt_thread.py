@@ -31,8 +31,12 @@ INTERRUPTS = 20_000
 ONE_BY_ONE = 1_000
 
 RELAY = "blocking read, told to a second thread"
-WAIT, WAIT_UNMASK = "qnx: interrupt_wait", "qnx: interrupt_wait(UNMASK)"
-PULSE, SEMAPHORE, SEMAPHORE_FD = "qnx: pulse", "qnx: semaphore", "qnx: eventfd semaphore"
+WAIT, WAIT_UNMASK = "uio_workloop.qnx: interrupt_wait", "uio_workloop.qnx: interrupt_wait(UNMASK)"
+PULSE, SEMAPHORE, SEMAPHORE_FD = (
+    "uio_workloop.qnx: pulse",
+    "uio_workloop.qnx: semaphore",
+    "uio_workloop.qnx: eventfd semaphore",
+)
 SOURCE = f"{OURS}: event source"
 PROCESSOR, ELAPSED = "processor per interrupt", "elapsed per interrupt"
 

@@ -10,7 +10,7 @@ class InterruptSpin:
     """A lock for a few lines that a handler and a thread must not run at once.
 
     Nobody spins and no processor's interrupts are off: user space cannot do that. Who holds it may mask and unmask, but
-    must not detach, disable or enable: those wait for a handler, which may be waiting for the lock.
+    must not detach, disable, enable or close a device: those wait for a handler, which may be waiting for the lock.
 
     QNX: struct intrspin.
     """
