@@ -113,14 +113,19 @@ def _gpio_line(name: str) -> Identity:
 
 def _pci_device(address: str) -> Identity:
     from uio_workloop.devices import udev
+
+    nodes = [each.key for each in udev.uio_entries() if each.pci_address == address]
+    return _card(address, _uio_key(nodes[0]) if nodes else ("pci", address))  # without one, opening says why
+
+
+def _card(address: str, key: Hashable) -> Identity:
     from uio_workloop.devices.pci_device import PciDevice
 
     def open_it() -> Opened:
         device = PciDevice(address)
         return device, device.close
 
-    nodes = [each.key for each in udev.uio_entries() if each.pci_address == address]
-    return Identity(_uio_key(nodes[0]) if nodes else ("pci", address), open_it)  # without one, opening says why
+    return Identity(key, open_it)
 
 
 def _uio_device(wanted: object) -> Identity:
@@ -136,7 +141,7 @@ def _uio_device(wanted: object) -> Identity:
         entry = udev.resolve(wanted, entries, "UIO device")
         node = entry.key
     if entry is not None and entry.pci_address is not None:
-        return _pci_device(entry.pci_address)
+        return _card(entry.pci_address, _uio_key(node))
 
     def open_it() -> Opened:
         device = UioDevice(node)
