@@ -5,16 +5,14 @@ from __future__ import annotations
 import errno
 import operator
 import os
-import select
 import signal
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import NamedTuple
 
 from uio_workloop._linux import signals as door
 from uio_workloop.qnx.blocking import check_may_wait
 from uio_workloop.qnx.timer_timeout import deadline_after, disarm, in_seconds
-
-LONGEST_S = 1_000_000  # poll(2) takes milliseconds of 31 bits
 
 
 class SignalInfo(NamedTuple):
@@ -79,15 +77,14 @@ class SignalReceiver:
         deadline = deadline_after(timeout_ns)
         if self._fd < 0:
             raise OSError(errno.ESRCH, "cannot receive a signal: the receiver is closed; make a new one")
-        poll = select.poll()  # select() takes no descriptor beyond 1023
-        poll.register(self._fd, select.POLLIN)
         while True:
             try:
                 return SignalInfo(*door.read_signal(self._fd))
             except BlockingIOError:
                 if deadline is not None and deadline.expired:
                     raise OSError(errno.ETIMEDOUT, f"no signal came within {in_seconds(timeout_ns)}") from None
-            poll.poll(None if deadline is None else min(deadline.remaining_s, LONGEST_S) * 1000)
+            with suppress(InterruptedError):  # by another signal
+                door.await_readable(self._fd, None if deadline is None else deadline.remaining_ns)
 
     def close(self) -> None:
         """Drop what is pending, and unblock what this has blocked. Twice is fine."""
