@@ -10,6 +10,7 @@ from typing import Protocol
 
 from uio_workloop._linux import signals
 from uio_workloop.clock import Deadline
+from uio_workloop.loop.sleepers import locked
 
 
 class Bell(Protocol):
@@ -29,8 +30,7 @@ class LockBell:
     """A lock that is born locked. Python goes on waiting for it after a signal."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._lock.acquire()
+        self._lock = locked()
 
     def ring(self) -> None:
         with suppress(RuntimeError):  # rung already, just as the time of that wait was over
