@@ -126,7 +126,7 @@ def _vector(dispatcher: Dispatcher, identity: Identity) -> Iterator[Vector]:
     vector = Vector(dispatcher, identity.key, *identity.open())
     try:
         yield vector
-    except BaseException:
+    except BaseException:  # also of a signal handler
         vector.close()
         raise
     dispatcher.vectors[identity.key] = vector

@@ -55,7 +55,7 @@ class _Task(Generic[T]):
     def run(self) -> None:
         try:
             self.results.append(self._do())
-        except BaseException as error:
+        except BaseException as error:  # raised in the caller's thread
             self.error = error
         with self._lock:
             abandoned, self._abandoned = self._abandoned, True

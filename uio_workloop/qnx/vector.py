@@ -182,7 +182,7 @@ class Vector:
         """Follow, and if the line refuses, take back what asked for it."""
         try:
             self.follow()
-        except BaseException:
+        except BaseException:  # also of a signal handler
             undo(owner)
             self._settle()
             raise
