@@ -31,7 +31,7 @@ def execute(line: str, names: dict[str, Any]) -> Outcome:
         exec(line, names)
     except OSError as error:
         code, sentence = name_of(error.errno), str(error.strerror)
-    except BaseException as error:
+    except BaseException as error:  # what comes is what is wanted
         return Outcome(type(error).__name__, str(error))
     else:
         return Outcome("nothing", "")
@@ -96,10 +96,10 @@ class Meanwhile:
         """In a handler; what it raises is raised here."""
         raised: list[BaseException] = []
 
-        def handler(area: object, id: int) -> None:  # noqa: A002
+        def handler(area: object, id: int) -> None:  # noqa: A002 - QNX's word
             try:
                 work()
-            except BaseException as error:
+            except BaseException as error:  # raised, or told, where the test is
                 raised.append(error)
             called.set()
 
@@ -173,7 +173,7 @@ def interrupts() -> Iterator[dict[str, Any]]:
         undo.callback(detach_all)
         meanwhile = Meanwhile(enter(ExitStack()))
 
-        def wait_for_the_gate(area: object, id: int) -> None:  # noqa: A002
+        def wait_for_the_gate(area: object, id: int) -> None:  # noqa: A002 - QNX's word
             loop.run_action(int)
 
         def until_it_waits() -> None:

@@ -142,7 +142,7 @@ def test_a_thread_serves_an_interrupt_that_it_knows_by_name_alone(kind, make_dum
     intr, done, served = NAMED[kind](), queue.Queue[object](), []
 
     def serve() -> None:
-        id = interrupt_attach_event(intr, SigevIntr())  # noqa: A001
+        id = interrupt_attach_event(intr, SigevIntr())  # noqa: A001 - QNX's word
         done.put("attached")
         while len(served) < 100:
             served.append(interrupt_wait(timeout_ns=DEADLINE_NS) == (id,))
@@ -203,7 +203,7 @@ def test_of_a_card_one_bit_is_set_when_it_fires_and_cleared_by_the_last_unmask(c
 @pytest.mark.parametrize("first", [2**31 - 1, 2**32 - 1])
 def test_a_counter_that_wraps_is_one_interrupt_more(make_dummy, attach, first):
     dummy = make_dummy(first_event=first, trigger=Trigger.EDGE)
-    id = attach(dummy.device, SigevNone())  # noqa: A001
+    id = attach(dummy.device, SigevNone())  # noqa: A001 - QNX's word
     for times in range(1, 4):
         dummy.cause()
         until_it_has_fired(id, times)
@@ -214,7 +214,7 @@ def test_a_counter_that_wraps_is_one_interrupt_more(make_dummy, attach, first):
 @pytest.mark.qnx(24)
 def test_a_counter_that_wraps_while_nobody_reads_it_is_as_many_as_came(make_dummy, attach):
     dummy = make_dummy(first_event=2**31 - 3, trigger=Trigger.EDGE, irqcontrol=False)
-    id = attach(dummy.device, SigevNone())  # noqa: A001
+    id = attach(dummy.device, SigevNone())  # noqa: A001 - QNX's word
     interrupt_mask(dummy.device, id)
     for _ in range(5):  # one by one: the kernel folds those that come before it has counted the last
         count = dummy.device.event_count
@@ -248,7 +248,7 @@ def test_a_line_that_a_killed_process_left_masked_fires_for_the_next_that_attach
         assert program.line() == "told"
     assert dummy.masked  # it was killed, and the kernel has not noticed
     dummy.acknowledge()
-    id = attach(dummy.device.node, SigevNone())  # noqa: A001
+    id = attach(dummy.device.node, SigevNone())  # noqa: A001 - QNX's word
     assert not dummy.masked
     dummy.cause()
     until_it_has_fired(id)
@@ -279,7 +279,7 @@ def check_that_a_departure_ends_the_wait(intr: Intr, leave: Callable[[], object]
 
     thread = threading.Thread(target=attach_and_wait)
     thread.start()
-    id = outcome.get(timeout=DEADLINE_S)  # noqa: A001
+    id = outcome.get(timeout=DEADLINE_S)  # noqa: A001 - QNX's word
     leave()
     assert [outcome.get(timeout=DEADLINE_S) for _ in range(3)] == [errno.ENODEV, errno.ENODEV, None]
     thread.join(DEADLINE_S)

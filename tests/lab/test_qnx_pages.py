@@ -35,7 +35,7 @@ def serve_all(card, thread, causes):
     for cause in range(1, INTERRUPTS + 1):
         registers.write32(RAISE, cause)
         assert causes.get(timeout=DEADLINE_S) == cause
-    (id,) = dispatching.current().attachments  # noqa: A001
+    (id,) = dispatching.current().attachments  # noqa: A001 - QNX's word
     interrupt_detach(id)
     with pytest.raises(ProcessLookupError):
         thread.result()

@@ -40,7 +40,7 @@ class Note(Event):
     def __init__(self, told: list[Any], word: Any, also: Callable[[], object] = lambda: None) -> None:
         self.told, self.word, self.also = told, word, also
 
-    def deliver(self, thread: Any, id: int) -> bool:  # noqa: A002
+    def deliver(self, thread: Any, id: int) -> bool:  # noqa: A002 - QNX's word
         self.told.append(self.word)
         self.also()
         return True
@@ -114,7 +114,7 @@ def source_of(provider: InterruptProvider) -> InterruptEventSource | None:
     return next((vector._source for vector in tuple(vectors) if vector.provider is provider), None)
 
 
-def unmask(rig: Rig, id: int) -> int:  # noqa: A002
+def unmask(rig: Rig, id: int) -> int:  # noqa: A002 - QNX's word
     """As a driver does: quiet the device first, or a level fires again at once."""
     rig.acknowledge()
     return interrupt_unmask(rig.provider, id)
@@ -142,7 +142,7 @@ def await_held_up() -> None:
 
 def errno_of(call: Callable[..., object], *arguments: Any) -> int | None:
     """Of the refusal that there has to be."""
-    with pytest.raises(OSError) as refused:  # noqa: PT011
+    with pytest.raises(OSError) as refused:  # noqa: PT011 - its errno is what counts
         call(*arguments)
     return refused.value.errno
 
@@ -160,7 +160,7 @@ def exit_code(child: int) -> int | None:
     return code if ended else None
 
 
-def exists(id: int) -> bool:  # noqa: A002
+def exists(id: int) -> bool:  # noqa: A002 - QNX's word
     try:
         interrupt_info(id)
     except ProcessLookupError:
@@ -175,7 +175,7 @@ def in_thread(function: Callable[..., Any], *arguments: Any) -> Any:
     def run() -> None:
         try:
             outcome.append((function(*arguments), None))
-        except BaseException as error:
+        except BaseException as error:  # raised, or told, where the test is
             outcome.append((None, error))
 
     thread = threading.Thread(target=run)

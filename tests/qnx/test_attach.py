@@ -45,7 +45,7 @@ class Forbidden(SoftwareInterrupt):
 
 @pytest.mark.qnx(1)
 def test_attaching_opens_the_line(rig, attached):
-    id = attached.event(rig.provider, SigevNone(), TRACKED)  # noqa: A001
+    id = attached.event(rig.provider, SigevNone(), TRACKED)  # noqa: A001 - QNX's word
     assert type(id) is int
     assert id > 0
     assert interrupt_mask_count(rig.provider) == 0
@@ -68,7 +68,7 @@ def test_attaching_does_not_wait_for_an_interrupt(rig, attached):
 @pytest.mark.qnx(4)
 @pytest.mark.parametrize("intr", [-1, 4_000_000, "no device", "/dev/uio4000", "gpiochip4000:1", "uio:no such"])
 def test_an_interrupt_that_there_is_not_is_einval_and_leaves_nothing(intr):
-    with pytest.raises(OSError) as refused:  # noqa: PT011
+    with pytest.raises(OSError) as refused:  # noqa: PT011 - its errno is what counts
         interrupt_attach_event(intr, SigevNone())
     assert refused.value.errno == errno.EINVAL
     assert dispatching.current() is None
@@ -174,7 +174,7 @@ def test_an_event_that_could_not_be_delivered_is_einval(soft, case):
             "signal 0": SigevSignal(0),
             "signal 65": SigevSignal(65),
         }[case]
-        with pytest.raises(OSError) as refused:  # noqa: PT011
+        with pytest.raises(OSError) as refused:  # noqa: PT011 - its errno is what counts
             interrupt_attach_event(soft, event)
     assert refused.value.errno == errno.EINVAL
     assert dispatching.current() is None
@@ -284,7 +284,7 @@ def test_an_interrupt_that_an_event_source_has_is_ebusy(rig, attached, work_loop
 @pytest.mark.qnx(71)
 def test_a_device_that_leaves_ends_the_wait_and_can_only_be_detached(attached):
     with Departing() as line:
-        id = attached.event(line, SigevIntr())  # noqa: A001
+        id = attached.event(line, SigevIntr())  # noqa: A001 - QNX's word
         line.leave()
         with pytest.raises(OSError, match="left") as wait:
             interrupt_wait(timeout_ns=DEADLINE_NS)
@@ -298,7 +298,7 @@ def test_a_device_that_leaves_ends_the_wait_and_can_only_be_detached(attached):
 def test_a_device_that_leaves_ends_no_wait_of_a_thread_that_does_not_wait_for_it(attached, soft):
     with Departing() as line:
         attached.event(line, SigevNone())
-        id = attached.event(soft, SigevIntr())  # noqa: A001
+        id = attached.event(soft, SigevIntr())  # noqa: A001 - QNX's word
         line.leave()
         settle()
         assert errno_of(interrupt_mask, line) == errno.ENODEV
@@ -311,7 +311,7 @@ def test_a_device_that_leaves_ends_no_wait_of_a_thread_that_does_not_wait_for_it
 @pytest.mark.qnx(71)
 def test_a_device_that_is_closed_under_an_attachment_ends_the_wait_too(attached):
     with SoftwareInterrupt() as line:
-        id = attached.event(line, SigevIntr())  # noqa: A001
+        id = attached.event(line, SigevIntr())  # noqa: A001 - QNX's word
     with pytest.raises(OSError, match="was closed") as wait:
         interrupt_wait(timeout_ns=DEADLINE_NS)
     assert wait.value.errno == errno.ENODEV

@@ -127,7 +127,7 @@ def test_what_does_not_fit_in_a_pulse_is_refused_with_einval(channel, priority, 
 
 @pytest.mark.parametrize("settings", [{"maxsize": 0}, {"default_priority": 256}])
 def test_a_channel_that_cannot_be_is_refused_with_einval(settings):
-    with pytest.raises(OSError) as refused:  # noqa: PT011
+    with pytest.raises(OSError) as refused:  # noqa: PT011 - its errno is what counts
         Channel(**settings)
     assert refused.value.errno == errno.EINVAL
 

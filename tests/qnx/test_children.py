@@ -31,7 +31,7 @@ from uio_workloop.qnx import dispatcher as dispatching
 @pytest.mark.qnx(60)
 @forks
 def test_in_the_child_of_a_fork_the_parents_ids_are_eperm_and_it_can_attach_anew(attached, soft, told):
-    id = attached.event(soft, Note(told, "parent"))  # noqa: A001
+    id = attached.event(soft, Note(told, "parent"))  # noqa: A001 - QNX's word
     attached.event(soft, SigevIntr())
     child = os.fork()
     if not child:
@@ -127,7 +127,7 @@ def test_a_child_forked_in_a_handler_delivers_nothing_of_its_parent(attached, so
     fd = os.eventfd(0, os.EFD_NONBLOCK)
     children = []
 
-    def handler(area, id):  # noqa: A002
+    def handler(area, id):  # noqa: A002 - QNX's word
         child = os.fork()
         if child:
             children.append(child)
@@ -145,7 +145,7 @@ def test_a_child_forked_in_a_handler_delivers_nothing_of_its_parent(attached, so
 def test_a_child_forked_in_a_handler_may_wait_as_its_thread_delivers_nothing_any_more(attached, soft):
     children = []
 
-    def handler(area, id):  # noqa: A002
+    def handler(area, id):  # noqa: A002 - QNX's word
         child = os.fork()
         if child:
             children.append(child)

@@ -36,7 +36,7 @@ from uio_workloop.qnx.thread_record import my_record
 
 
 def test_interrupts_beyond_one_for_each_time_it_was_served_are_counted_as_coalesced(attached, soft):
-    id = attached.event(soft, SigevNone())  # noqa: A001
+    id = attached.event(soft, SigevNone())  # noqa: A001 - QNX's word
     for count in (3, 4):
         soft.cause(count)
         settle()
@@ -48,7 +48,7 @@ def test_interrupts_beyond_one_for_each_time_it_was_served_are_counted_as_coales
 @pytest.mark.qnx(74)
 def test_a_firing_for_a_closed_channel_is_a_failed_delivery_and_masks(rig, attached):
     with Channel() as channel:
-        id = attached.event(rig.provider, SigevPulse(channel))  # noqa: A001
+        id = attached.event(rig.provider, SigevPulse(channel))  # noqa: A001 - QNX's word
     fire(rig)
     info = interrupt_info(id)
     assert (info.delivered, info.failed, info.booked) == (0, 1, 1)
@@ -57,7 +57,7 @@ def test_a_firing_for_a_closed_channel_is_a_failed_delivery_and_masks(rig, attac
 @pytest.mark.qnx(75)
 def test_a_pulse_that_must_not_queue_is_dropped_when_nobody_receives_and_the_mask_stays(rig, attached):
     with Channel() as channel:
-        id = attached.event(rig.provider, SigevPulse(channel, noqueue=True))  # noqa: A001
+        id = attached.event(rig.provider, SigevPulse(channel, noqueue=True))  # noqa: A001 - QNX's word
         fire(rig)
         with pytest.raises(TimeoutError):
             channel.receive_pulse(0)
@@ -82,7 +82,7 @@ def test_a_signal_for_a_thread_is_pending_for_the_one_that_attached_alone(rig, a
 def test_real_time_signals_queue_and_others_merge(rig, attached, number, pending):
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [number])  # first: the hidden thread inherits it
     try:
-        id = attached.event(rig.provider, SigevSignal(number))  # noqa: A001
+        id = attached.event(rig.provider, SigevSignal(number))  # noqa: A001 - QNX's word
         for _ in range(3):
             fire(rig)
             unmask(rig, id)
@@ -97,7 +97,7 @@ def test_real_time_signals_queue_and_others_merge(rig, attached, number, pending
 @pytest.mark.qnx(79)
 def test_a_semaphore_is_posted_once_for_every_firing(rig, attached):
     semaphore = threading.Semaphore(0)
-    id = attached.event(rig.provider, SigevSem(semaphore))  # noqa: A001
+    id = attached.event(rig.provider, SigevSem(semaphore))  # noqa: A001 - QNX's word
     for _ in range(5):
         fire(rig)
         unmask(rig, id)
@@ -120,7 +120,7 @@ def test_every_firing_has_a_thread_of_its_own(rig, attached):
         threads.append((value, threading.current_thread()))
         both.wait(DEADLINE_S)
 
-    id = attached.event(rig.provider, SigevThread(function, 8))  # noqa: A001
+    id = attached.event(rig.provider, SigevThread(function, 8))  # noqa: A001 - QNX's word
     fire(rig)
     unmask(rig, id)
     fire(rig)
@@ -154,7 +154,7 @@ def test_an_event_that_raises_stops_nobody_else(rig, attached, told, caplog):
 @pytest.mark.qnx(83)
 def test_a_handler_masks_nothing_and_the_next_interrupt_comes_without_an_unmask(rig, attached, told):
     handler = rig.acknowledging(lambda area, own: told.append((area, own)))
-    id = attached.handler(rig.provider, handler, "area")  # noqa: A001
+    id = attached.handler(rig.provider, handler, "area")  # noqa: A001 - QNX's word
     for _ in range(3):
         fire(rig)
     assert told == [("area", id)] * 3
@@ -166,12 +166,12 @@ def test_a_handler_masks_nothing_and_the_next_interrupt_comes_without_an_unmask(
 def test_a_handler_can_swallow_interrupts_and_tell_of_every_hundredth(rig, attached):
     calls = []
 
-    def handler(area, id):  # noqa: A002
+    def handler(area, id):  # noqa: A002 - QNX's word
         calls.append(id)
         return SigevPulse(channel) if len(calls) % 100 == 0 else None
 
     with Channel() as channel:
-        id = attached.handler(rig.provider, rig.acknowledging(handler))  # noqa: A001
+        id = attached.handler(rig.provider, rig.acknowledging(handler))  # noqa: A001 - QNX's word
         for _ in range(100):
             fire(rig)
         assert (interrupt_info(id).fired, interrupt_info(id).delivered) == (100, 1)
@@ -186,7 +186,7 @@ def test_a_handler_can_tell_of_several_events(rig, attached, told):
 
 def test_an_event_of_a_handler_that_could_not_be_delivered_is_refused_and_has_failed(rig, attached, caplog):
     no_signal = SigevSignal(0)  # the kernel would take it: it asks whether the process exists
-    id = attached.handler(rig.provider, rig.acknowledging(lambda area, id: no_signal))  # noqa: A001, A006
+    id = attached.handler(rig.provider, rig.acknowledging(lambda area, id: no_signal))  # noqa: A001, A006 - QNX's word
     fire(rig)
     info = interrupt_info(id)
     assert (info.delivered, info.failed) == (0, 1)
@@ -195,10 +195,10 @@ def test_an_event_of_a_handler_that_could_not_be_delivered_is_refused_and_has_fa
 
 @pytest.mark.qnx(85)
 def test_a_handler_that_masks_leaves_the_line_masked(rig, attached, told):
-    def handler(area, id):  # noqa: A002
+    def handler(area, id):  # noqa: A002 - QNX's word
         told.append(interrupt_mask(rig.provider, id))
 
-    id = attached.handler(rig.provider, rig.acknowledging(handler))  # noqa: A001
+    id = attached.handler(rig.provider, rig.acknowledging(handler))  # noqa: A001 - QNX's word
     fire(rig)
     fire(rig)
     assert told == [1]
@@ -219,11 +219,11 @@ def test_handlers_and_events_are_served_in_the_order_of_the_list(rig, attached, 
 
 
 def test_a_handler_that_raises_has_failed_and_the_line_goes_on(rig, attached, told):
-    def handler(area, id):  # noqa: A002
+    def handler(area, id):  # noqa: A002 - QNX's word
         told.append("called")
         raise ValueError("broken")
 
-    id = attached.handler(rig.provider, rig.acknowledging(handler))  # noqa: A001
+    id = attached.handler(rig.provider, rig.acknowledging(handler))  # noqa: A001 - QNX's word
     for _ in range(20):  # more often than an event source may fail in a row
         fire(rig)
     assert len(told) == 20
@@ -234,7 +234,7 @@ def test_a_handler_that_raises_has_failed_and_the_line_goes_on(rig, attached, to
 def test_a_spin_keeps_a_handler_out_while_a_thread_holds_it(attached, soft, told):
     spin, reached = InterruptSpin(), threading.Event()
 
-    def handler(area, id):  # noqa: A002
+    def handler(area, id):  # noqa: A002 - QNX's word
         reached.set()
         interrupt_lock(spin)
         told.append("handler")

@@ -66,7 +66,7 @@ def test_the_last_one_that_detaches_masks_the_line_and_ends_the_thread(rig, atta
 
 @pytest.mark.qnx(46)
 def test_masks_nobody_released_are_forgotten_with_the_last_attachment(rig, attached):
-    id = attached.event(rig.provider, SigevNone(), UNTRACKED)  # noqa: A001
+    id = attached.event(rig.provider, SigevNone(), UNTRACKED)  # noqa: A001 - QNX's word
     interrupt_mask(rig.provider, id)
     interrupt_detach(id)
     attached.event(rig.provider, SigevNone())
@@ -77,7 +77,7 @@ def test_masks_nobody_released_are_forgotten_with_the_last_attachment(rig, attac
 class Slow(Note):
     """Takes its time, so that others come in between."""
 
-    def deliver(self, thread, id):  # noqa: A002
+    def deliver(self, thread, id):  # noqa: A002 - QNX's word
         for _ in range(20):
             os.sched_yield()
         return super().deliver(thread, id)
@@ -88,7 +88,7 @@ def test_once_detach_has_returned_nothing_is_delivered(rig, attached, told, thre
     keeper = attached.event(rig.provider, SigevNone())
     for number in range(50):
         with delivery(rig):  # before the attachment goes, or after it
-            id = attached.event(rig.provider, Slow(told, number))  # noqa: A001
+            id = attached.event(rig.provider, Slow(told, number))  # noqa: A001 - QNX's word
             rig.cause()
             interrupt_detach(id)
             told_before = list(told)
@@ -100,7 +100,7 @@ def test_once_detach_has_returned_nothing_is_delivered(rig, attached, told, thre
 def test_a_pulse_that_is_queued_stays_and_its_id_is_unknown(rig, attached):
     with Channel() as channel:
         attached.event(rig.provider, SigevNone())
-        id = attached.event(rig.provider, SigevPulse(channel, code=9))  # noqa: A001
+        id = attached.event(rig.provider, SigevPulse(channel, code=9))  # noqa: A001 - QNX's word
         fire(rig)
         interrupt_detach(id)
         assert channel.receive_pulse(0).code == 9
@@ -158,7 +158,7 @@ def test_a_wait_goes_on_for_the_attachment_that_is_left(rig, attached):
 def test_a_handler_can_detach_itself_and_others_of_the_same_firing(rig, attached, told):
     later = attached.event(rig.provider, Note(told, "later"))
 
-    def handler(area, id):  # noqa: A002
+    def handler(area, id):  # noqa: A002 - QNX's word
         interrupt_detach(later)
         interrupt_detach(id)
         told.append("handler")
@@ -175,7 +175,7 @@ def test_a_handler_that_detaches_the_last_attachment_does_not_deadlock(rig, atta
     done = threading.Event()
     loops = []
 
-    def handler(area, id):  # noqa: A002
+    def handler(area, id):  # noqa: A002 - QNX's word
         loops.append(dispatching.current().loop)
         rig.acknowledge()
         interrupt_detach(id)
@@ -190,7 +190,7 @@ def test_a_handler_that_detaches_the_last_attachment_does_not_deadlock(rig, atta
 
 @pytest.mark.qnx(52)
 def test_detaching_twice_is_einval(rig, attached):
-    id = attached.event(rig.provider, SigevNone())  # noqa: A001
+    id = attached.event(rig.provider, SigevNone())  # noqa: A001 - QNX's word
     interrupt_detach(id)
     with pytest.raises(OSError, match="no attachment") as refused:
         interrupt_detach(id)

@@ -73,7 +73,7 @@ def test_what_is_attached_while_disabled_is_silent_too_and_counts_go_on(attached
 
 
 def test_disabling_waits_for_the_handler_that_runs(attached, lines, stage):
-    attached.handler(lines[0], lambda area, id: stage.hold())  # noqa: A006
+    attached.handler(lines[0], lambda area, id: stage.hold())  # noqa: A006 - QNX's word
     lines[0].cause()
     stage.await_reached()
     with ThreadPoolExecutor(1) as thread:
@@ -102,10 +102,10 @@ def test_one_device_that_has_left_does_not_keep_the_others_from_being_enabled(at
 
 @pytest.mark.qnx(87)
 def test_disabling_waits_for_everybody_whom_the_firing_is_told(attached, lines, stage, told):
-    def second(area, id):  # noqa: A002
+    def second(area, id):  # noqa: A002 - QNX's word
         told.append(bool(dispatching.current().delivering.waiting))
 
-    attached.handler(lines[0], lambda area, id: stage.hold())  # noqa: A006
+    attached.handler(lines[0], lambda area, id: stage.hold())  # noqa: A006 - QNX's word
     attached.handler(lines[0], second, None, TRACKED | IntrFlags.END)
     lines[0].cause()
     stage.await_reached()
@@ -118,7 +118,7 @@ def test_disabling_waits_for_everybody_whom_the_firing_is_told(attached, lines, 
 
 
 def test_a_disable_that_is_refused_changes_nothing(attached, lines, work_loop, stage):
-    def handler(area, id):  # noqa: A002
+    def handler(area, id):  # noqa: A002 - QNX's word
         stage.hold()
         work_loop.run_action(lambda: None)
 

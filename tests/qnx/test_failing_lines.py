@@ -33,7 +33,7 @@ def is_closed(device: SoftwareInterrupt) -> bool:
 
 def test_an_unmask_that_the_line_refuses_can_be_repeated(attached, told):
     with Refusing() as line:
-        id = attached.event(line, Note(told, "fired"))  # noqa: A001
+        id = attached.event(line, Note(told, "fired"))  # noqa: A001 - QNX's word
         fire(line)
         line.refused = "unmask"
         with pytest.raises(OSError, match="no answer"):
@@ -48,7 +48,7 @@ def test_an_unmask_that_the_line_refuses_can_be_repeated(attached, told):
 
 def test_a_mask_that_the_line_refuses_is_not_counted(attached, told):
     with Refusing() as line:
-        id = attached.event(line, Note(told, "fired"))  # noqa: A001
+        id = attached.event(line, Note(told, "fired"))  # noqa: A001 - QNX's word
         line.refused = "mask"
         with pytest.raises(OSError, match="no answer"):
             interrupt_mask(line, id)

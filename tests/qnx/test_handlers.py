@@ -35,7 +35,7 @@ def line(lines) -> SoftwareInterrupt:
 
 
 def test_while_a_handler_runs_other_threads_attach_mask_and_unmask(attached, line, stage):
-    id = attached.handler(line, lambda area, id: stage.hold())  # noqa: A001, A006
+    id = attached.handler(line, lambda area, id: stage.hold())  # noqa: A001, A006 - QNX's word
     line.cause()
     stage.await_reached()
     assert (interrupt_mask(line, id), interrupt_unmask(line, id)) == (1, 0)
@@ -45,12 +45,12 @@ def test_while_a_handler_runs_other_threads_attach_mask_and_unmask(attached, lin
 def test_a_handler_may_wait_for_a_lock_whose_holder_unmasks(attached, line, stage):
     lock, served = threading.Lock(), threading.Event()
 
-    def handler(area, id):  # noqa: A002
+    def handler(area, id):  # noqa: A002 - QNX's word
         stage.hold()
         with lock:
             served.set()
 
-    id = attached.handler(line, handler)  # noqa: A001
+    id = attached.handler(line, handler)  # noqa: A001 - QNX's word
     with lock:
         line.cause()
         stage.await_reached()
@@ -63,7 +63,7 @@ def test_a_handler_may_wait_for_a_lock_whose_holder_unmasks(attached, line, stag
 def test_a_receiver_that_unmasks_before_a_handler_behind_it_is_done_opens_the_line_after_it(attached, line, stage):
     masked = []
 
-    def handler(area, id):  # noqa: A002
+    def handler(area, id):  # noqa: A002 - QNX's word
         stage.hold()
         masked.append(line.masked)
 
@@ -80,7 +80,7 @@ def test_a_receiver_that_unmasks_before_a_handler_behind_it_is_done_opens_the_li
 
 
 def test_a_line_that_is_masked_and_unmasked_in_a_handler_is_open_after_it(attached, line):
-    def handler(area, id):  # noqa: A002
+    def handler(area, id):  # noqa: A002 - QNX's word
         interrupt_mask(line, id)
         interrupt_unmask(line, id)
 
@@ -93,11 +93,11 @@ def test_a_line_that_is_masked_and_unmasked_in_a_handler_is_open_after_it(attach
 @pytest.mark.qnx(47)
 def test_a_detach_waits_for_the_handler_that_runs(attached, line, stage, told):
 
-    def handler(area, id):  # noqa: A002
+    def handler(area, id):  # noqa: A002 - QNX's word
         stage.hold()
         told.append("handler")
 
-    id = attached.handler(line, handler)  # noqa: A001
+    id = attached.handler(line, handler)  # noqa: A001 - QNX's word
     line.cause()
     stage.await_reached()
     with ThreadPoolExecutor(1) as thread:
@@ -112,11 +112,11 @@ def test_a_detach_waits_for_the_handler_that_runs(attached, line, stage, told):
 def test_a_detach_while_a_handler_waits_for_a_gate_of_the_caller_is_edeadlk_and_changes_nothing(
     attached, line, stage, work_loop
 ):
-    def handler(area, id):  # noqa: A002
+    def handler(area, id):  # noqa: A002 - QNX's word
         stage.hold()
         work_loop.run_action(lambda: None)
 
-    id = attached.handler(line, handler)  # noqa: A001
+    id = attached.handler(line, handler)  # noqa: A001 - QNX's word
     with work_loop.gate:
         line.cause()
         stage.await_reached()
@@ -130,7 +130,7 @@ def test_a_detach_while_a_handler_waits_for_a_gate_of_the_caller_is_edeadlk_and_
 
 
 def test_a_handler_that_calls_sys_exit_stops_nobody_else(attached, line, caplog, told):
-    broken = attached.handler(line, lambda area, id: sys.exit("broken"))  # noqa: A006
+    broken = attached.handler(line, lambda area, id: sys.exit("broken"))  # noqa: A006 - QNX's word
     attached.event(line, Note(told, "behind"), IntrFlags.END)
     fire(line)
     assert told == ["behind"]
@@ -140,7 +140,7 @@ def test_a_handler_that_calls_sys_exit_stops_nobody_else(attached, line, caplog,
 
 @pytest.mark.qnx(84)
 def test_a_handler_that_returns_an_intr_event_ends_the_wait_of_the_thread_that_attached_it(attached, line):
-    id = attached.handler(line, lambda area, id: SigevIntr())  # noqa: A001, A006
+    id = attached.handler(line, lambda area, id: SigevIntr())  # noqa: A001, A006 - QNX's word
     fire(line)
     assert interrupt_wait(timeout_ns=0) == (id,)
     with pytest.raises(TimeoutError):
@@ -152,7 +152,7 @@ def test_a_handler_that_returns_an_intr_event_ends_the_wait_of_the_thread_that_a
 
 @pytest.mark.parametrize("nonsense", ["SigevIntr", 5, SigevIntr, [None]])
 def test_a_handler_that_returns_no_event_has_failed_and_the_log_says_what_it_returns(attached, line, caplog, nonsense):
-    id = attached.handler(line, lambda area, id: nonsense)  # noqa: A001, A006
+    id = attached.handler(line, lambda area, id: nonsense)  # noqa: A001, A006 - QNX's word
     fire(line)
     assert interrupt_info(id).failed == 1
     assert "the handler returned" in str(caplog.records[0].exc_info[1])
@@ -160,18 +160,18 @@ def test_a_handler_that_returns_no_event_has_failed_and_the_log_says_what_it_ret
 
 def test_an_event_made_from_one_that_never_waits_may_wait_for_who_masks(attached, line, stage):
     class Waiting(SigevNone):
-        def deliver(self, thread, id):  # noqa: A002
+        def deliver(self, thread, id):  # noqa: A002 - QNX's word
             stage.hold()
             return True
 
-    id = attached.event(line, Waiting())  # noqa: A001
+    id = attached.event(line, Waiting())  # noqa: A001 - QNX's word
     line.cause()
     stage.await_reached()
     assert Background(interrupt_mask, line, id).result() == 2
 
 
 def test_closing_a_device_waits_for_the_handler_that_runs_on_it(attached, line, stage, told):
-    def handler(area, id):  # noqa: A002
+    def handler(area, id):  # noqa: A002 - QNX's word
         stage.hold()
         told.append(line.fileno())  # refused if it is closed
 
@@ -187,11 +187,11 @@ def test_closing_a_device_waits_for_the_handler_that_runs_on_it(attached, line, 
 
 
 def test_a_handler_can_close_its_device_itself(attached, line, told):
-    def handler(area, id):  # noqa: A002
+    def handler(area, id):  # noqa: A002 - QNX's word
         line.close()
         told.append("closed")
 
-    id = attached.handler(line, handler)  # noqa: A001
+    id = attached.handler(line, handler)  # noqa: A001 - QNX's word
     line.cause()
     settle()
     assert told == ["closed"]
@@ -212,7 +212,7 @@ class GateWatch(Channel):
 class Subclass(SigevNone):
     """Code of others, whatever it is made from."""
 
-    def deliver(self, thread, id):  # noqa: A002
+    def deliver(self, thread, id):  # noqa: A002 - QNX's word
         return True
 
 
@@ -225,7 +225,7 @@ def test_events_that_never_wait_are_delivered_with_the_gate_held(attached, line)
 
 
 CODE_OF_OTHERS = {
-    "handler": lambda attached, line, flags: attached.handler(line, lambda area, id: None, None, flags),  # noqa: A006
+    "handler": lambda attached, line, flags: attached.handler(line, lambda area, id: None, None, flags),  # noqa: A006 - QNX's word
     "semaphore": lambda attached, line, flags: attached.event(line, SigevSem(threading.Semaphore(0)), flags),
     "subclass": lambda attached, line, flags: attached.event(line, Subclass(), flags),
 }

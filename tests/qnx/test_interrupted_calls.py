@@ -45,7 +45,7 @@ def test_a_signal_that_comes_when_an_attachment_is_made_leaves_the_count_of_user
     keeper = attached.event(soft, SigevNone())
     record_attach = dispatching.ThreadRecord.attach
 
-    def interrupted(self, id, *, masked):  # noqa: A002
+    def interrupted(self, id, *, masked):  # noqa: A002 - QNX's word
         record_attach(self, id, masked=masked)
         raise KeyboardInterrupt
 
@@ -61,9 +61,9 @@ def test_a_detach_that_a_signal_interrupts_ends_no_attachment_of_others_and_can_
     attached, soft, told, monkeypatch
 ):
     attached.event(soft, Note(told, "other"))
-    id = attached.event(soft, SigevIntr())  # noqa: A001
+    id = attached.event(soft, SigevIntr())  # noqa: A001 - QNX's word
 
-    def interrupted(self, id):  # noqa: A002
+    def interrupted(self, id):  # noqa: A002 - QNX's word
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:

@@ -84,12 +84,12 @@ print([name for name in sys.modules if name in ("pyudev", "periphery", "uio_work
 
 
 class Unhashable(SoftwareInterrupt):
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None  # type: ignore[assignment]  # which object does not allow
 
 
 def test_a_provider_that_cannot_be_hashed_is_attached_to_as_any_other(attached, told):
     with Unhashable() as line:
-        id = attached.event(line, Note(told, "fired"))  # noqa: A001
+        id = attached.event(line, Note(told, "fired"))  # noqa: A001 - QNX's word
         fire(line)
         assert interrupt_unmask(line, id) == 0
         assert told == ["fired"]
@@ -108,7 +108,7 @@ class Equal(SoftwareInterrupt):
 
 def test_an_object_that_is_equal_to_one_that_is_attached_is_another_interrupt(attached):
     with Equal() as line, Equal() as equal:
-        id = attached.event(line, SigevNone())  # noqa: A001
+        id = attached.event(line, SigevNone())  # noqa: A001 - QNX's word
         assert errno_of(interrupt_mask, equal) == errno.EINVAL
         assert errno_of(interrupt_mask, equal, id) == errno.EINVAL
         assert interrupt_mask_count(line) == 0
@@ -138,7 +138,7 @@ def test_a_name_means_the_device_that_is_there_and_not_the_one_that_left(attache
 
 def test_another_name_of_a_device_that_is_attached_means_it_too(attached, named):
     named(SoftwareInterrupt(), "/dev/uio0")
-    id = attached.event("uio:fpga", SigevNone())  # noqa: A001
+    id = attached.event("uio:fpga", SigevNone())  # noqa: A001 - QNX's word
     assert interrupt_mask("irq:39") == 1
     assert interrupt_mask("irq:39", id) == 2
 

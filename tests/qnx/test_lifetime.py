@@ -48,7 +48,7 @@ def test_an_attachment_ends_with_its_thread_and_gives_its_masks_back(rig, attach
     attached.event(rig.provider, Note(told, "other"))
 
     def attach_and_mask() -> int:
-        id = interrupt_attach_event(rig.provider, SigevIntr())  # noqa: A001
+        id = interrupt_attach_event(rig.provider, SigevIntr())  # noqa: A001 - QNX's word
         for _ in range(3):
             interrupt_mask(rig.provider, id)
         return id
@@ -70,7 +70,7 @@ def test_an_event_for_the_process_outlives_the_thread(rig, attached, kind):
             "signal": SigevSignal(signal.SIGRTMIN),
             "signal code": SigevSignalCode(signal.SIGRTMIN),
         }[kind]
-        id = in_thread(attached.event, rig.provider, event)  # noqa: A001
+        id = in_thread(attached.event, rig.provider, event)  # noqa: A001 - QNX's word
         settle()
         assert exists(id)
 
@@ -96,7 +96,7 @@ def test_the_last_attachment_of_the_process_can_end_with_its_thread(rig):
 
 @pytest.mark.qnx(56)
 def test_an_intr_event_for_the_process_fails_once_its_thread_has_ended_and_can_be_detached(rig, attached):
-    id = in_thread(attached.event, rig.provider, SigevIntr(), TRACKED | IntrFlags.PROCESS)  # noqa: A001
+    id = in_thread(attached.event, rig.provider, SigevIntr(), TRACKED | IntrFlags.PROCESS)  # noqa: A001 - QNX's word
     fire(rig)
     info = interrupt_info(id)
     assert (info.booked, info.delivered, info.failed) == (1, 0, 1)

@@ -72,7 +72,7 @@ def test_the_line_is_never_open_between_two_deliveries_of_one_firing(rig, attach
     unmasked = threading.Semaphore(0)
 
     class Watching(SigevNone):
-        def deliver(self, thread, id):  # noqa: A002
+        def deliver(self, thread, id):  # noqa: A002 - QNX's word
             masked.append(rig.seems_masked())
             return True
 
@@ -124,7 +124,7 @@ def test_a_line_that_masks_itself_or_not_is_masked_once_and_opened_by_the_last_u
 
 @pytest.mark.qnx(18)
 def test_a_device_that_was_not_quieted_fires_again_at_once_and_one_that_was_does_not(level_rig, attached, told):
-    id = attached.event(level_rig.provider, Note(told, "fired"))  # noqa: A001
+    id = attached.event(level_rig.provider, Note(told, "fired"))  # noqa: A001 - QNX's word
     before = level_rig.accepted()
     fire(level_rig)
     level_rig.reassert()
@@ -155,7 +155,7 @@ class Asserted(SoftwareInterrupt):
 @pytest.mark.qnx(18)
 def test_a_level_that_is_still_asserted_fires_again_at_once_and_one_that_is_cleared_does_not(attached, told):
     with Asserted(Trigger.LEVEL) as line:
-        id = attached.event(line, Note(told, "fired"))  # noqa: A001
+        id = attached.event(line, Note(told, "fired"))  # noqa: A001 - QNX's word
         line.assert_it()
         settle()
         interrupt_unmask(line, id)
@@ -174,7 +174,7 @@ def test_a_level_that_is_still_asserted_fires_again_at_once_and_one_that_is_clea
 @pytest.mark.qnx(25)
 def test_masks_nest_and_the_line_changes_twice(attached):
     with LoggedInterrupt(Trigger.EDGE) as line:
-        id = attached.event(line, SigevNone())  # noqa: A001
+        id = attached.event(line, SigevNone())  # noqa: A001 - QNX's word
         line.log.clear()
         assert [interrupt_mask(line, id) for _ in range(3)] == [1, 2, 3]
         assert [interrupt_unmask(line, id) for _ in range(3)] == [2, 1, 0]
@@ -184,7 +184,7 @@ def test_masks_nest_and_the_line_changes_twice(attached):
 
 @pytest.mark.qnx(26)
 def test_a_mask_beside_that_of_the_delivery_keeps_the_line_masked(rig, attached):
-    id = attached.event(rig.provider, SigevNone())  # noqa: A001
+    id = attached.event(rig.provider, SigevNone())  # noqa: A001 - QNX's word
     fire(rig)
     assert interrupt_mask(rig.provider, id) == 2
     assert interrupt_unmask(rig.provider, id) == 1
@@ -193,7 +193,7 @@ def test_a_mask_beside_that_of_the_delivery_keeps_the_line_masked(rig, attached)
 
 @pytest.mark.qnx(27)
 def test_one_unmask_too_many_is_eagain_and_changes_nothing(rig, attached):
-    id = attached.event(rig.provider, SigevNone())  # noqa: A001
+    id = attached.event(rig.provider, SigevNone())  # noqa: A001 - QNX's word
     assert errno_of(interrupt_unmask, rig.provider, id) == errno.EAGAIN
     interrupt_mask(rig.provider, NOBODY)
     assert errno_of(interrupt_unmask, rig.provider, id) == errno.EAGAIN
@@ -205,7 +205,7 @@ def test_an_id_that_there_is_not_is_esrch_and_to_detach_einval(rig, attached):
     attached.event(rig.provider, SigevNone())
     gone = attached.event(rig.provider, SigevNone())
     interrupt_detach(gone)
-    for id in (gone, 1_000_000, 0, -2):  # noqa: A001
+    for id in (gone, 1_000_000, 0, -2):  # noqa: A001 - QNX's word
         assert errno_of(interrupt_mask, rig.provider, id) == errno.ESRCH
         assert errno_of(interrupt_unmask, rig.provider, id) == errno.ESRCH
         assert errno_of(interrupt_detach, id) == errno.EINVAL
@@ -230,7 +230,7 @@ def test_what_is_booked_to_an_id_cannot_be_released_by_nobody(rig, attached):
 @pytest.mark.qnx(31)
 @pytest.mark.parametrize("by_id", [True, False])
 def test_a_delivery_that_is_not_tracked_is_released_by_its_id_or_by_nobody(rig, attached, by_id):
-    id = attached.event(rig.provider, SigevNone(), UNTRACKED)  # noqa: A001
+    id = attached.event(rig.provider, SigevNone(), UNTRACKED)  # noqa: A001 - QNX's word
     fire(rig)
     assert unmask(rig, id if by_id else NOBODY) == 0
     assert rig.seems_open()
@@ -238,7 +238,7 @@ def test_a_delivery_that_is_not_tracked_is_released_by_its_id_or_by_nobody(rig, 
 
 @pytest.mark.qnx(32)
 def test_any_thread_of_the_process_may_mask_and_unmask_by_an_id(rig, attached):
-    id = attached.event(rig.provider, SigevNone())  # noqa: A001
+    id = attached.event(rig.provider, SigevNone())  # noqa: A001 - QNX's word
     results = []
     thread = threading.Thread(
         target=lambda: results.extend([interrupt_mask(rig.provider, id), interrupt_unmask(rig.provider, id)]),
@@ -251,7 +251,7 @@ def test_any_thread_of_the_process_may_mask_and_unmask_by_an_id(rig, attached):
 
 @pytest.mark.qnx(33)
 def test_the_interrupt_and_the_id_have_to_belong_together(rig, attached):
-    id = attached.event(rig.provider, SigevNone())  # noqa: A001
+    id = attached.event(rig.provider, SigevNone())  # noqa: A001 - QNX's word
     with SoftwareInterrupt() as other:
         assert errno_of(interrupt_mask, other, NOBODY) == errno.EINVAL
         attached.event(other, SigevNone())
@@ -263,7 +263,7 @@ def test_the_interrupt_and_the_id_have_to_belong_together(rig, attached):
 
 @pytest.mark.qnx(34)
 def test_balanced_masks_of_many_threads_end_at_0_with_the_line_open(rig, attached, threads_take_turns_often):
-    id = attached.event(rig.provider, SigevNone())  # noqa: A001
+    id = attached.event(rig.provider, SigevNone())  # noqa: A001 - QNX's word
     seen = []
 
     def mask_and_unmask(seed: int) -> None:
@@ -319,7 +319,7 @@ def test_the_more_urgent_pulse_is_received_first_whatever_the_order_of_the_list(
 @pytest.mark.qnx(38)
 @pytest.mark.parametrize("flags", [TRACKED, UNTRACKED])
 def test_attached_without_unmask_nothing_arrives_until_the_first_unmask(rig, attached, told, flags):
-    id = attached.event(rig.provider, Note(told, "fired"), flags | IntrFlags.NO_UNMASK)  # noqa: A001
+    id = attached.event(rig.provider, Note(told, "fired"), flags | IntrFlags.NO_UNMASK)  # noqa: A001 - QNX's word
     fire(rig)
     assert told == []
     with delivery(rig):
@@ -337,6 +337,6 @@ def test_on_a_line_that_is_open_an_attachment_without_unmask_begins_with_a_mask_
 
 
 def test_an_id_in_the_place_of_an_interrupt_is_noticed(attached, soft):
-    id = attached.event(soft, SigevNone())  # noqa: A001
+    id = attached.event(soft, SigevNone())  # noqa: A001 - QNX's word
     with pytest.raises(OSError, match="if that is an id, give it second"):
         interrupt_mask(id)

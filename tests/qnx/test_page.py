@@ -174,7 +174,7 @@ def test_the_interrupt_thread_of_the_guide_has_its_causes_served_under_the_gate_
         for cause in (1, 4):
             card.raise_cause(cause)
             assert ready.acquire(timeout=DEADLINE_S)
-        (id,) = dispatching.current().attachments  # noqa: A001
+        (id,) = dispatching.current().attachments  # noqa: A001 - QNX's word
         qnx.interrupt_detach(id)
         with pytest.raises(ProcessLookupError):
             thread.result()

@@ -44,13 +44,13 @@ def test_an_armed_timeout_ends_the_wait_and_then_is_over(rig, attached):
     assert my_record().armed is None
 
 
-def receive_a_signal(intr, id):  # noqa: A002
+def receive_a_signal(intr, id):  # noqa: A002 - QNX's word
     with SignalReceiver([signal.SIGRTMIN + 5]) as receiver, suppress(TimeoutError):
         timer_timeout(BOTH, 0)
         receiver.receive(0)
 
 
-def send_a_pulse(intr, id):  # noqa: A002
+def send_a_pulse(intr, id):  # noqa: A002 - QNX's word
     with Channel() as channel:
         channel.send_pulse(1, 1)
 
@@ -59,12 +59,12 @@ CALLS = {
     "mask": interrupt_mask,
     "unmask": interrupt_unmask,
     "mask count": interrupt_mask_count,
-    "info": lambda intr, id: interrupt_info(id),  # noqa: A006
-    "attach an event": lambda intr, id: interrupt_attach_event(intr, SigevIntr()),  # noqa: A006
-    "attach a handler": lambda intr, id: interrupt_attach(intr, print),  # noqa: A006
-    "detach": lambda intr, id: interrupt_detach(id),  # noqa: A006
-    "disable": lambda intr, id: interrupt_disable(),  # noqa: A006
-    "enable": lambda intr, id: interrupt_enable(),  # noqa: A006
+    "info": lambda intr, id: interrupt_info(id),  # noqa: A006 - QNX's word
+    "attach an event": lambda intr, id: interrupt_attach_event(intr, SigevIntr()),  # noqa: A006 - QNX's word
+    "attach a handler": lambda intr, id: interrupt_attach(intr, print),  # noqa: A006 - QNX's word
+    "detach": lambda intr, id: interrupt_detach(id),  # noqa: A006 - QNX's word
+    "disable": lambda intr, id: interrupt_disable(),  # noqa: A006 - QNX's word
+    "enable": lambda intr, id: interrupt_enable(),  # noqa: A006 - QNX's word
     "send a pulse": send_a_pulse,
     "receive a signal": receive_a_signal,
 }
@@ -73,7 +73,7 @@ CALLS = {
 @pytest.mark.qnx(65)
 @pytest.mark.parametrize("call", CALLS)
 def test_an_armed_timeout_is_over_after_any_other_call(attached, lines, call):
-    id = attached.event(lines[0], SigevIntr(), TRACKED | IntrFlags.NO_UNMASK)  # noqa: A001
+    id = attached.event(lines[0], SigevIntr(), TRACKED | IntrFlags.NO_UNMASK)  # noqa: A001 - QNX's word
     attached.event(lines[0], SigevIntr())
     before = set(dispatching.current().attachments)
     timer_timeout(BOTH, 0)

@@ -34,7 +34,7 @@ def test_threads_that_attach_fire_mask_and_detach_as_they_like_leave_nothing_beh
         try:
             for _ in range(25):
                 line = dice.choice(lines)
-                id = interrupt_attach_event(line, SigevIntr(), dice.choice([8, 9]))  # noqa: A001
+                id = interrupt_attach_event(line, SigevIntr(), dice.choice([8, 9]))  # noqa: A001 - QNX's word
                 line.cause()
                 interrupt_mask(line, id)
                 interrupt_unmask(line, id)
@@ -45,7 +45,7 @@ def test_threads_that_attach_fire_mask_and_detach_as_they_like_leave_nothing_beh
                     pass
                 if dice.random() < 0.9:  # else it is left to the end of the thread
                     interrupt_detach(id)
-        except BaseException as error:
+        except BaseException as error:  # raised, or told, where the test is
             failures.append(error)
 
     threads = [threading.Thread(target=life, args=(seed,)) for seed in range(6)]
@@ -96,7 +96,7 @@ def test_a_thread_serves_two_interrupts_that_arrive_as_they_like_and_loses_none(
 
 def test_attachments_and_event_sources_of_a_work_loop_go_on_beside_each_other(rig, attached, work_loop, line, seen):
     source = attach(work_loop, line, seen)
-    id = attached.event(rig.provider, SigevIntr(), IntrFlags.TRK_MSK)  # noqa: A001
+    id = attached.event(rig.provider, SigevIntr(), IntrFlags.TRK_MSK)  # noqa: A001 - QNX's word
     for _ in range(20):
         line.cause()
         rig.cause()

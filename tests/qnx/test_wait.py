@@ -34,7 +34,7 @@ from uio_workloop.qnx.thread_record import ThreadRecord, my_record
 
 @pytest.mark.qnx(61)
 def test_what_fired_before_the_wait_ends_it_at_once_and_only_once(rig, attached):
-    id = attached.event(rig.provider, SigevIntr())  # noqa: A001
+    id = attached.event(rig.provider, SigevIntr())  # noqa: A001 - QNX's word
     fire(rig)
     assert interrupt_wait() == (id,)
     assert errno_of(interrupt_wait, 0, 0) == errno.ETIMEDOUT
@@ -64,7 +64,7 @@ def test_an_event_of_another_kind_is_nothing_to_wait_for(attached, soft):
 
 @pytest.mark.qnx(64)
 def test_a_wait_with_a_timeout_ends_after_it_and_changes_nothing(rig, attached):
-    id = attached.event(rig.provider, SigevIntr())  # noqa: A001
+    id = attached.event(rig.provider, SigevIntr())  # noqa: A001 - QNX's word
     begin_ns = monotonic_ns()
     with pytest.raises(TimeoutError) as ended:
         interrupt_wait(timeout_ns=10_000_000)
@@ -88,7 +88,7 @@ def test_a_handler_may_not_wait(rig, attached):
     refusals = []
     with Channel() as channel:
 
-        def handler(area, id):  # noqa: A002
+        def handler(area, id):  # noqa: A002 - QNX's word
             interrupt_attach_event(rig.provider, SigevIntr(), TRACKED | IntrFlags.NO_UNMASK)
             refusals.append(errno_of(interrupt_wait))
             refusals.append(errno_of(channel.receive_pulse))
@@ -116,7 +116,7 @@ def test_flags_of_a_wait_that_are_no_number_are_a_type_error(attached, soft, fla
 
 @pytest.mark.qnx(70)
 def test_a_wait_that_unmasks_releases_what_the_last_one_returned(rig, attached):
-    id = attached.event(rig.provider, SigevIntr())  # noqa: A001
+    id = attached.event(rig.provider, SigevIntr())  # noqa: A001 - QNX's word
     assert errno_of(interrupt_wait, WaitFlags.UNMASK, 0) == errno.ETIMEDOUT  # nothing is outstanding
     fire(rig)
     interrupt_wait()
@@ -127,7 +127,7 @@ def test_a_wait_that_unmasks_releases_what_the_last_one_returned(rig, attached):
 
 
 def test_a_wait_that_unmasks_does_not_release_what_was_unmasked_by_hand(rig, attached):
-    id = attached.event(rig.provider, SigevIntr(), IntrFlags(0))  # noqa: A001
+    id = attached.event(rig.provider, SigevIntr(), IntrFlags(0))  # noqa: A001 - QNX's word
     attached.event(rig.provider, SigevNone(), IntrFlags(0))
     fire(rig)
     interrupt_wait()
@@ -163,7 +163,7 @@ def test_a_wait_that_unmasks_does_not_mind_what_is_detached_just_then(attached, 
 def test_a_wait_that_unmasks_returns_what_has_fired_although_a_device_it_was_to_unmask_has_left(attached, soft):
     with Departing() as line:
         attached.event(line, SigevIntr())
-        id = attached.event(soft, SigevIntr())  # noqa: A001
+        id = attached.event(soft, SigevIntr())  # noqa: A001 - QNX's word
         fire(line)
         interrupt_wait(timeout_ns=0)
         line.leave()
@@ -194,7 +194,7 @@ def test_the_usual_loop_attaches_without_unmask_and_waits_with_it(rig, attached)
     served = []
 
     def serve() -> None:
-        id = interrupt_attach_event(rig.provider, SigevIntr(), TRACKED | IntrFlags.NO_UNMASK)  # noqa: A001
+        id = interrupt_attach_event(rig.provider, SigevIntr(), TRACKED | IntrFlags.NO_UNMASK)  # noqa: A001 - QNX's word
         ready.set()
         while len(served) < 100:
             assert interrupt_wait(WaitFlags.UNMASK, DEADLINE_NS) == (id,)
@@ -248,7 +248,7 @@ def test_what_a_signal_handler_raises_ends_the_wait_and_what_is_pending_stays(ri
             raise StopError
 
     signal.signal(signal.SIGUSR1, handler)
-    id = attached.event(rig.provider, SigevIntr())  # noqa: A001
+    id = attached.event(rig.provider, SigevIntr())  # noqa: A001 - QNX's word
     thread, handled = in_a_moment(rig, signal.SIGUSR1)
     with pytest.raises(StopError):
         interrupt_wait(timeout_ns=DEADLINE_NS)
@@ -261,7 +261,7 @@ def test_a_signal_whose_handler_returns_ends_the_wait_with_eintr_and_what_is_pen
     rig, attached, restored_handler
 ):
     signal.signal(signal.SIGUSR1, lambda number, frame: handled.set())
-    id = attached.event(rig.provider, SigevIntr())  # noqa: A001
+    id = attached.event(rig.provider, SigevIntr())  # noqa: A001 - QNX's word
     thread, handled = in_a_moment(rig, signal.SIGUSR1)
     with pytest.raises(InterruptedError) as interrupted:
         interrupt_wait(timeout_ns=DEADLINE_NS)
@@ -274,7 +274,7 @@ def test_a_signal_whose_handler_returns_ends_the_wait_with_eintr_and_what_is_pen
 @pytest.mark.qnx(67)
 def test_a_wait_that_restarts_goes_on_after_a_signal(rig, attached, restored_handler):
     signal.signal(signal.SIGUSR1, lambda number, frame: handled.set())
-    id = attached.event(rig.provider, SigevIntr())  # noqa: A001
+    id = attached.event(rig.provider, SigevIntr())  # noqa: A001 - QNX's word
     thread, handled = in_a_moment(rig, signal.SIGUSR1)
     assert interrupt_wait(timeout_ns=DEADLINE_NS, restart=True) == (id,)
     assert handled.is_set()
@@ -287,7 +287,7 @@ def test_in_a_thread_that_is_not_the_main_one_no_signal_ends_the_wait(rig, attac
     waiting = queue.SimpleQueue()
 
     def wait():
-        id = attached.event(rig.provider, SigevIntr())  # noqa: A001
+        id = attached.event(rig.provider, SigevIntr())  # noqa: A001 - QNX's word
         waiting.put((my_record(), threading.get_ident()))
         return interrupt_wait(timeout_ns=DEADLINE_NS) == (id,)
 
@@ -301,7 +301,7 @@ def test_in_a_thread_that_is_not_the_main_one_no_signal_ends_the_wait(rig, attac
 
 
 def test_a_wait_that_ends_without_an_interrupt_says_who_has_masked_it(attached, soft):
-    id = attached.event(soft, SigevIntr())  # noqa: A001
+    id = attached.event(soft, SigevIntr())  # noqa: A001 - QNX's word
     fire(soft)
     interrupt_wait()
     with pytest.raises(TimeoutError, match=rf"within 0.001 s; {soft.name} is masked, by id {id} \(1\)"):

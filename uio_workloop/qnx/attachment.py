@@ -138,6 +138,6 @@ def _events(told: object) -> list[Event]:
     return events
 
 
-def no_such_id(id: int, code: int = errno.ESRCH) -> OSError:  # noqa: A002
+def no_such_id(id: int, code: int = errno.ESRCH) -> OSError:  # noqa: A002 - QNX's word
     """The error for an id that nobody has (any more)."""
     return OSError(code, f"there is no attachment {id}: it was never made, or is detached already")

@@ -148,7 +148,7 @@ def interrupt_detach(id: int) -> None:  # noqa: A002 - QNX's word
     uninterrupted(lambda: _detach(operator.index(id)))
 
 
-def _detach(id: int) -> None:  # noqa: A002
+def _detach(id: int) -> None:  # noqa: A002 - QNX's word
     attachment = dispatching.find(id)
     if attachment is None:
         raise no_such_id(id, errno.EINVAL)
@@ -165,7 +165,7 @@ def _let_go_of(attachment: Attachment) -> None:
         dispatching.let_go(attachment.vector.dispatcher)
 
 
-def interrupt_mask(intr: Intr | None, id: int = NOBODY) -> int:  # noqa: A002
+def interrupt_mask(intr: Intr | None, id: int = NOBODY) -> int:  # noqa: A002 - QNX's word
     """Mask an interrupt once more; returns how often it is masked now.
 
     Args:
@@ -182,7 +182,7 @@ def interrupt_mask(intr: Intr | None, id: int = NOBODY) -> int:  # noqa: A002
     return _under_gate(Vector.mask, intr, id)
 
 
-def interrupt_unmask(intr: Intr | None, id: int = NOBODY) -> int:  # noqa: A002
+def interrupt_unmask(intr: Intr | None, id: int = NOBODY) -> int:  # noqa: A002 - QNX's word
     """Release one mask; returns how many are left, 0 if the interrupt is open.
 
     It acknowledges nothing: quiet the device first, or a level fires again at once.
@@ -198,7 +198,7 @@ def interrupt_unmask(intr: Intr | None, id: int = NOBODY) -> int:  # noqa: A002
     return _under_gate(Vector.unmask, intr, id)
 
 
-def interrupt_mask_count(intr: Intr | None, id: int = NOBODY) -> int:  # noqa: A002
+def interrupt_mask_count(intr: Intr | None, id: int = NOBODY) -> int:  # noqa: A002 - QNX's word
     """How often an interrupt is masked; of an id, what is on its account.
 
     Context: any thread; takes the gate of the hidden loop.
@@ -209,7 +209,7 @@ def interrupt_mask_count(intr: Intr | None, id: int = NOBODY) -> int:  # noqa: A
     return _under_gate(_mask_count, intr, id)
 
 
-def interrupt_info(id: int) -> InterruptInfo:  # noqa: A002
+def interrupt_info(id: int) -> InterruptInfo:  # noqa: A002 - QNX's word
     """A snapshot of an attachment and its counters.
 
     Context: any thread; takes the gate of the hidden loop.
@@ -274,7 +274,7 @@ def _why_not() -> str:
     return "".join(f"; {name} is masked, by {masks}" for name, masks in masked.items())
 
 
-def _unmask_if_need_be(record: ThreadRecord, id: int) -> None:  # noqa: A002
+def _unmask_if_need_be(record: ThreadRecord, id: int) -> None:  # noqa: A002 - QNX's word
     try:
         interrupt_unmask(None, id)
     except OSError as error:
@@ -284,15 +284,15 @@ def _unmask_if_need_be(record: ThreadRecord, id: int) -> None:  # noqa: A002
             raise
 
 
-def _mask_count(vector: Vector, id: int) -> int:  # noqa: A002
+def _mask_count(vector: Vector, id: int) -> int:  # noqa: A002 - QNX's word
     return vector.count.total if id == NOBODY else vector.count.booked(id)
 
 
-def _info(vector: Vector, id: int) -> InterruptInfo:  # noqa: A002
+def _info(vector: Vector, id: int) -> InterruptInfo:  # noqa: A002 - QNX's word
     return vector.dispatcher.attachments[id].info()
 
 
-def _under_gate(operation: Callable[[Vector, int], T], intr: Intr | None, id: int) -> T:  # noqa: A002
+def _under_gate(operation: Callable[[Vector, int], T], intr: Intr | None, id: int) -> T:  # noqa: A002 - QNX's word
     """Do something to the interrupt that is meant."""
     disarm()
     try:
@@ -309,7 +309,7 @@ def _under_gate(operation: Callable[[Vector, int], T], intr: Intr | None, id: in
         raise_as_qnx_does(error)
 
 
-def _by_id(id: int) -> Vector:  # noqa: A002
+def _by_id(id: int) -> Vector:  # noqa: A002 - QNX's word
     attachment = dispatching.find(id)
     if attachment is None:
         raise no_such_id(id)

@@ -61,7 +61,7 @@ class SigevNone(Event):
 
     never_waits: ClassVar[bool] = True
 
-    def deliver(self, thread: ThreadRecord, id: int) -> bool:  # noqa: A002
+    def deliver(self, thread: ThreadRecord, id: int) -> bool:  # noqa: A002 - QNX's word
         return True
 
 
@@ -71,7 +71,7 @@ class SigevIntr(Event):
 
     never_waits: ClassVar[bool] = True
 
-    def deliver(self, thread: ThreadRecord, id: int) -> bool:  # noqa: A002
+    def deliver(self, thread: ThreadRecord, id: int) -> bool:  # noqa: A002 - QNX's word
         return thread.tell(id)
 
 
@@ -104,7 +104,7 @@ class SigevPulse(Event):
         check_priority(self.priority)
         check_code(self.code)
 
-    def deliver(self, thread: ThreadRecord, id: int) -> bool:  # noqa: A002
+    def deliver(self, thread: ThreadRecord, id: int) -> bool:  # noqa: A002 - QNX's word
         if self.noqueue:
             return self.channel.send_pulse_if_awaited(self.priority, self.code, self.value)
         self.channel.send_pulse(self.priority, self.code, self.value)
@@ -134,7 +134,7 @@ class SigevSignal(Event):
     def check(self) -> None:
         _check_signal(self.signo, signals.SI_QUEUE, self.value)
 
-    def deliver(self, thread: ThreadRecord, id: int) -> bool:  # noqa: A002
+    def deliver(self, thread: ThreadRecord, id: int) -> bool:  # noqa: A002 - QNX's word
         if self.value is None:
             os.kill(os.getpid(), self.signo)
         else:
@@ -164,7 +164,7 @@ class SigevSignalCode(Event):
     def check(self) -> None:
         _check_signal(self.signo, self.code, self.value)
 
-    def deliver(self, thread: ThreadRecord, id: int) -> bool:  # noqa: A002
+    def deliver(self, thread: ThreadRecord, id: int) -> bool:  # noqa: A002 - QNX's word
         signals.to_process(self.signo, self.code, self.value)
         return True
 
@@ -187,7 +187,7 @@ class SigevSignalThread(Event):
     def check(self) -> None:
         _check_signal(self.signo, self.code, self.value)
 
-    def deliver(self, thread: ThreadRecord, id: int) -> bool:  # noqa: A002
+    def deliver(self, thread: ThreadRecord, id: int) -> bool:  # noqa: A002 - QNX's word
         if thread.ended:  # its number may be another's by now
             return False
         signals.to_thread(thread.native_id, self.signo, self.code, self.value)
@@ -222,7 +222,7 @@ class SigevSem(Event):
                 f"descriptor {self.sem} is no eventfd; make a semaphore with os.eventfd(0, os.EFD_SEMAPHORE)",
             )
 
-    def deliver(self, thread: ThreadRecord, id: int) -> bool:  # noqa: A002
+    def deliver(self, thread: ThreadRecord, id: int) -> bool:  # noqa: A002 - QNX's word
         if isinstance(self.sem, int):
             os.eventfd_write(self.sem, 1)
         else:
@@ -250,7 +250,7 @@ class SigevThread(Event):
         if not callable(self.function):
             raise TypeError(f"a thread cannot call {self.function!r}: it is not callable")
 
-    def deliver(self, thread: ThreadRecord, id: int) -> bool:  # noqa: A002
+    def deliver(self, thread: ThreadRecord, id: int) -> bool:  # noqa: A002 - QNX's word
         threading.Thread(target=self.function, args=(self.value,), name=self.name, daemon=True).start()
         return True
 
@@ -317,7 +317,7 @@ class SigevMemory(Event):
                 errno.EINVAL, f"memory cannot be changed with {self.value}: a word has 32 bits, 0 to {WORD - 1:#x}"
             )
 
-    def deliver(self, thread: ThreadRecord, id: int) -> bool:  # noqa: A002
+    def deliver(self, thread: ThreadRecord, id: int) -> bool:  # noqa: A002 - QNX's word
         with _memory:
             self.view[0] = _OPERATIONS[MemOp(self.op)](self.view[0], self.value) % WORD
         return True
@@ -335,7 +335,7 @@ class SigevUnblock(Event):
             errno.ENOTSUP, "an interrupt cannot unblock a system call: attach SigevIntr() and wait with a timeout"
         )
 
-    def deliver(self, thread: ThreadRecord, id: int) -> bool:  # noqa: A002
+    def deliver(self, thread: ThreadRecord, id: int) -> bool:  # noqa: A002 - QNX's word
         return False
 
 

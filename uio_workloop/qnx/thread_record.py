@@ -48,7 +48,7 @@ class ThreadRecord:
             if masked:
                 self._to_unmask.add(id)
 
-    def detach(self, id: int) -> None:  # noqa: A002
+    def detach(self, id: int) -> None:  # noqa: A002 - QNX's word
         """The attachment is no more; who waits for nothing else is refused."""
         with self._lock:
             self._attached.discard(id)
@@ -57,7 +57,7 @@ class ThreadRecord:
             self._to_unmask.discard(id)
             self._ring()
 
-    def tell(self, id: int) -> bool:  # noqa: A002
+    def tell(self, id: int) -> bool:  # noqa: A002 - QNX's word
         """Set the flag and wake the thread; false if it has ended."""
         if self.ended:
             return False
@@ -66,14 +66,14 @@ class ThreadRecord:
             self._ring()
         return True
 
-    def device_left(self, id: int) -> None:  # noqa: A002
+    def device_left(self, id: int) -> None:  # noqa: A002 - QNX's word
         """No more interrupts will come of this attachment."""
         with self._lock:
             if id in self._attached:
                 self._left.add(id)
                 self._ring()
 
-    def unmasked(self, id: int) -> None:  # noqa: A002
+    def unmasked(self, id: int) -> None:  # noqa: A002 - QNX's word
         """Somebody has released what the wait would have."""
         with self._lock:
             self._to_unmask.discard(id)
